@@ -1,0 +1,52 @@
+# make replicate   every plot of the slides: set-up included
+# make test        all tests: set-up included
+# make format      format the sources
+# make docs        write the table of keys in config/README.md
+# make lock        resolve requirements.in anew
+
+PYTHON ?= python3
+CORES ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/requirements.lock
+SNAKEFILES := Snakefile workflow/rules
+
+.PHONY: replicate test check format docs lock environment clean
+
+replicate: environment
+	$(BIN)/snakemake --cores $(CORES)
+
+test: check
+	$(BIN)/pytest
+
+check: environment
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check $(SNAKEFILES)
+	$(BIN)/snakemake --lint
+
+format: environment
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt $(SNAKEFILES)
+
+# The environment holds a copy of the lock that it was made from; it is made anew when they differ.
+environment:
+	@cmp -s requirements.lock $(INSTALLED) || $(MAKE) --no-print-directory $(INSTALLED)-anew
+
+$(INSTALLED)-anew:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name it with make PYTHON=python3.11')"
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar off -r requirements.lock
+	cp requirements.lock $(INSTALLED)
+
+docs: environment
+	$(BIN)/python scripts/maintenance/document_config.py
+
+lock: environment
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-annotate --no-header --upgrade --quiet requirements.in --output-file requirements.lock
+	$(BIN)/python scripts/maintenance/write_environment.py
+
+clean:
+	rm -rf results/* .snakemake

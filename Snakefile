@@ -1,0 +1,29 @@
+# Network Dissection (Bau et al., CVPR 2017): every plot of the slides.
+#
+#   snakemake --cores 8                                        everything of the default run
+#   snakemake --cores 8 slide08_layers                         one figure
+#   snakemake --cores 8 --configfile config/paper.yaml         the paper's own scale
+#   snakemake --list-target-rules                              what can be asked for
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A configuration given with --configfile replaces the default one; it is not merged into it.
+if not workflow.configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/networks.smk"
+include: "workflow/rules/dissection.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    """Everything that the configuration asks for."""
+    default_target: True
+    input:
+        figures_of_the_run,

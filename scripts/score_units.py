@@ -1,0 +1,51 @@
+"""Find each unit's best concepts and count the detectors, with interval and chance level."""
+
+from functools import reduce
+from operator import add
+
+from dissection.files import whole_file
+from dissection.labels import LabelStore
+from dissection.logs import log, logged
+from dissection.scoring import bootstrap_detectors, count_detectors, unit_table
+from dissection.tally import Tally
+
+
+def main() -> None:
+    store = LabelStore(snakemake.input.labels)
+    params = snakemake.params
+    tally = reduce(add, map(Tally.load, snakemake.input.tallies))
+    chance = reduce(add, map(Tally.load, snakemake.input.chances))
+
+    units = unit_table(tally, store.names, store.primary)
+    counts = ["rule", "category", "units", "unique"]
+    detectors = (
+        count_detectors(units, params.iou_threshold)[counts]
+        .merge(
+            bootstrap_detectors(
+                tally,
+                store.primary,
+                params.iou_threshold,
+                samples=params.bootstrap_samples,
+                seed=params.seed,
+            ),
+            on=["rule", "category"],
+            validate="one_to_one",
+        )
+        .merge(
+            count_detectors(unit_table(chance, store.names, store.primary), params.iou_threshold)[
+                counts
+            ].rename(columns={"units": "chance_units", "unique": "chance_unique"}),
+            on=["rule", "category"],
+            validate="one_to_one",
+        )
+    )
+    for table, target in ((units, snakemake.output.units), (detectors, snakemake.output.detectors)):
+        with whole_file(target) as path:
+            table.to_csv(path, index=False)
+    total = detectors.query("rule == 'per_category' and category == 'total'").iloc[0]
+    log.info("%d unique detectors, %d units", total.unique, total.units)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,20 @@
+"""Draw the labelled images that networks are trained on."""
+
+from dissection.logs import logged
+from dissection.synthesis.dataset import draw_training_set
+
+
+def main() -> None:
+    draw_training_set(
+        snakemake.output.training_set,
+        content=snakemake.wildcards.content,
+        seed=snakemake.params.seed,
+        images=snakemake.params.images,
+        held_out=snakemake.params.held_out,
+        processes=snakemake.threads,
+    )
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

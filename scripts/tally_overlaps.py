@@ -1,0 +1,35 @@
+"""Count the pixels that binary maps and labels share, in one shard of the images."""
+
+import numpy as np
+
+from dissection.activations import open_layer, shard_ranges
+from dissection.labels import LabelStore
+from dissection.logs import log, logged
+from dissection.tally import tally_overlaps
+
+
+def main() -> None:
+    activations, geometry = open_layer(snakemake.input.activations, snakemake.wildcards.layer)
+    store = LabelStore(snakemake.input.labels)
+    params = snakemake.params
+    images = shard_ranges(len(store), params.shards, params.batch_size)[
+        int(snakemake.wildcards.shard)
+    ]
+    # The control: every image with the labels of another one, drawn once for the whole data set.
+    shuffled = np.random.default_rng(params.seed).permutation(len(store))
+    for labels, target in ((None, snakemake.output.tally), (shuffled, snakemake.output.chance)):
+        tally_overlaps(
+            activations,
+            np.load(snakemake.input.thresholds),
+            store,
+            geometry,
+            first_image=images.start,
+            blocks=params.blocks,
+            label_images=labels,
+        ).save(target)
+    log.info("%d images, %d units", len(images), activations.shape[1])
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,57 @@
+# From: the configuration. Makes: the data set in Broden format, its packed labels, the training sets.
+
+
+rule synthesize_broden:
+    """Draw mini-Broden: images with pixel labels, in the format of the released Broden."""
+    input:
+        code=code("synthesize_broden"),
+    output:
+        dataset=directory(f"{RESULTS}/dataset"),
+    log:
+        f"{LOGS}/synthesize_broden.log",
+    benchmark:
+        f"{BENCHMARKS}/synthesize_broden.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 4
+    params:
+        **CONFIG["dataset"].get("synthetic", {}),
+    script:
+        script_path("synthesize_broden")
+
+
+rule synthesize_training_set:
+    """Draw labelled images of the same world for the networks to learn from."""
+    input:
+        code=code("synthesize_training_set"),
+    output:
+        training_set=directory(f"{RESULTS}/training_set/{{content}}"),
+    log:
+        f"{LOGS}/synthesize_training_set/{{content}}.log",
+    benchmark:
+        f"{BENCHMARKS}/synthesize_training_set/{{content}}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 4
+    params:
+        **CONFIG["training_set"],
+    script:
+        script_path("synthesize_training_set")
+
+
+rule pack_labels:
+    """Read every label map once and store it where the scorer needs no decoder."""
+    input:
+        dataset=dataset_folder,
+        code=code("pack_labels"),
+    output:
+        labels=directory(f"{RESULTS}/labels"),
+    log:
+        f"{LOGS}/pack_labels.log",
+    benchmark:
+        f"{BENCHMARKS}/pack_labels.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: 4
+    script:
+        script_path("pack_labels")

@@ -1,0 +1,122 @@
+# From: a data set, its packed labels, a network. Makes: units.csv and detectors.csv of each layer.
+
+
+rule cache_activations:
+    """Run a network over one shard of the images and keep the activation maps of all its layers."""
+    input:
+        dataset=dataset_folder,
+        weights=weights_file,
+        code=code("cache_activations"),
+    output:
+        activations=temp(directory(f"{RESULTS}/activations/{{network}}/{{shard}}")),
+    log:
+        f"{LOGS}/cache_activations/{{network}}-{{shard}}.log",
+    benchmark:
+        f"{BENCHMARKS}/cache_activations/{{network}}-{{shard}}.jsonl"
+    conda:
+        "../../environment.yml"
+    threads: DISSECTION["threads"]
+    params:
+        network=lambda wildcards: NETWORKS[network_name(wildcards.network)],
+        shards=DISSECTION["shards"],
+        batch_size=DISSECTION["batch_size"],
+        precision=DISSECTION["precision"],
+    script:
+        script_path("cache_activations")
+
+
+rule compute_thresholds:
+    """Find T_k, the activation that each unit exceeds at 0.5 % of all positions."""
+    input:
+        activations=shard_activations,
+        code=code("compute_thresholds"),
+    output:
+        thresholds=dissected("{network}", "{layer}", "thresholds.npy"),
+    log:
+        f"{LOGS}/compute_thresholds/{{network}}/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/compute_thresholds/{{network}}/{{layer}}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        quantile=DISSECTION["quantile"],
+    script:
+        script_path("compute_thresholds")
+
+
+rule summarize_activations:
+    """Keep what figures show of the activations: top images and the distribution of each unit."""
+    input:
+        activations=shard_activations,
+        code=code("summarize_activations"),
+    output:
+        top_images=dissected("{network}", "{layer}", "top_images.npz"),
+        histograms=dissected("{network}", "{layer}", "histograms.npz"),
+        geometry=dissected("{network}", "{layer}", "geometry.json"),
+    log:
+        f"{LOGS}/summarize_activations/{{network}}/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/summarize_activations/{{network}}/{{layer}}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        top_images=DISSECTION["top_images"],
+    script:
+        script_path("summarize_activations")
+
+
+rule tally_overlaps:
+    """Count, in one shard, the pixels that binary maps and labels share; also with shuffled labels."""
+    input:
+        activations=f"{RESULTS}/activations/{{network}}/{{shard}}",
+        thresholds=rules.compute_thresholds.output.thresholds,
+        labels=rules.pack_labels.output.labels,
+        code=code("tally_overlaps"),
+    output:
+        tally=dissected("{network}", "{layer}", "tally/{shard}.npz"),
+        chance=dissected("{network}", "{layer}", "tally/{shard}-chance.npz"),
+    log:
+        f"{LOGS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.log",
+    benchmark:
+        f"{BENCHMARKS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        shards=DISSECTION["shards"],
+        batch_size=DISSECTION["batch_size"],
+        blocks=DISSECTION["bootstrap_blocks"],
+        seed=DISSECTION["seed"],
+    script:
+        script_path("tally_overlaps")
+
+
+rule score_units:
+    """Find each unit's best concepts by IoU and count the detectors by both rules."""
+    input:
+        tallies=lambda wildcards: expand(
+            rules.tally_overlaps.output.tally,
+            shard=range(DISSECTION["shards"]),
+            **wildcards,
+        ),
+        chances=lambda wildcards: expand(
+            rules.tally_overlaps.output.chance,
+            shard=range(DISSECTION["shards"]),
+            **wildcards,
+        ),
+        labels=rules.pack_labels.output.labels,
+        code=code("score_units"),
+    output:
+        units=dissected("{network}", "{layer}", "units.csv"),
+        detectors=dissected("{network}", "{layer}", "detectors.csv"),
+    log:
+        f"{LOGS}/score_units/{{network}}/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/score_units/{{network}}/{{layer}}.jsonl"
+    conda:
+        "../../environment.yml"
+    params:
+        iou_threshold=DISSECTION["iou_threshold"],
+        bootstrap_samples=DISSECTION["bootstrap_samples"],
+        seed=DISSECTION["seed"],
+    script:
+        script_path("score_units")
