@@ -21,6 +21,8 @@ rule cache_activations:
         shards=DISSECTION["shards"],
         batch_size=DISSECTION["batch_size"],
         precision=DISSECTION["precision"],
+        # Not the rule's threads, which --cores can lower: these change the last bits of results.
+        threads=DISSECTION["threads"],
     script:
         script_path("cache_activations")
 

@@ -1,0 +1,268 @@
+"""The slides' claims as tests on tables, with criteria that were fixed beforehand.
+
+A measure turns tables into an `Effect`: how far the run points the claimed way, and the standard
+error of that. A criterion turns an effect into a verdict, the same way for every claim.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dissection.broden import CATEGORIES
+from dissection.errors import InputError
+
+RULE = "per_category"  # the rule of the paper's published counts
+TIMES_SPREAD = 2.0
+COLUMNS = (
+    *("id", "slide", "statement", "published", "measured"),
+    *("effect", "spread", "criterion", "verdict", "figure"),
+)
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a measure found.
+
+    Attributes
+    ----------
+    size : float
+        Positive if the run points the claimed way; not a number if the run lacks what it takes.
+    spread : float
+        Standard error of `size`; not a number if the run has nothing to estimate it from.
+    measured : str
+        The numbers behind it, for a person.
+    """
+
+    size: float
+    spread: float
+    measured: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables that claims are judged by.
+
+    Attributes
+    ----------
+    detectors : mapping of (network, layer) to detectors.csv
+        With the columns of `scoring.count_detectors` and `scoring.bootstrap_detectors`.
+    layers : mapping of network to its dissected layers, from input to output
+    groups : mapping of a group's name to its networks; the group "baseline" holds networks that
+        differ in nothing but their seed
+    rotation : rotation.csv, or None
+    rotated : (network, layer) of the rotation
+    iterations : sequence of (iteration, network), ascending
+    """
+
+    detectors: Mapping[tuple[str, str], pd.DataFrame]
+    layers: Mapping[str, Sequence[str]]
+    groups: Mapping[str, Sequence[str]]
+    rotation: pd.DataFrame | None = None
+    rotated: tuple[str, str] | None = None
+    iterations: Sequence[tuple[int, str]] = ()
+
+    def count(
+        self, network: str, layer: str | None = None, categories: Sequence[str] | None = None
+    ) -> tuple[float, float]:
+        """Return unique detectors of a layer (the last one), and their bootstrap standard error.
+
+        The standard error of several categories' sum takes them as independent.
+        """
+        table = self.detectors[network, layer or self.layers[network][-1]]
+        table = table[table["rule"] == RULE].set_index("category")
+        rows = table.loc[list(categories) if categories else ["total"]]
+        return float(rows["unique"].sum()), float(np.sqrt((rows["unique_se"] ** 2).sum()))
+
+
+def difference(evidence: Evidence, claim: Mapping) -> Effect:
+    """Compare the mean unique detectors of two groups of networks.
+
+    Spread: the variance between networks is that of the baseline's seeds; the bootstrap's variance
+    over images is added, since another selection of images changes every network's count.
+    """
+    categories = claim.get("categories")
+    more, fewer = (evidence.groups.get(claim[key], ()) for key in ("more", "fewer"))
+    if not more or not fewer:
+        missing = claim["fewer"] if more else claim["more"]
+        return Effect(math.nan, math.nan, f"no network stands for {missing} in this run")
+    means, variance = [], 0.0
+    seeds = [evidence.count(name, None, categories)[0] for name in evidence.groups["baseline"]]
+    between = np.var(seeds, ddof=1) if len(seeds) > 1 else math.nan
+    for group in (more, fewer):
+        counts = [evidence.count(name, None, categories) for name in group]
+        means.append(np.mean([count for count, _ in counts]))
+        images = np.mean([error**2 for _, error in counts])
+        # Networks are dissected with the same images: more networks do not average that part away.
+        variance += between / len(group) + images
+    text = f"{means[0]:.1f} against {means[1]:.1f}"
+    return Effect(float(means[0] - means[1]), float(np.sqrt(variance)), text)
+
+
+def emergence(evidence: Evidence, claim: Mapping) -> Effect:
+    """Compare the last layer's unique detectors with the most of the first two layers'.
+
+    Spread: bootstrap over images.
+    """
+    network = evidence.groups["baseline"][0]
+    layers = evidence.layers[network]
+    if len(layers) < 3:
+        return Effect(math.nan, math.nan, "fewer than three layers were dissected")
+    last, last_error = evidence.count(network, layers[-1], claim["categories"])
+    early = [evidence.count(network, layer, claim["categories"]) for layer in layers[:2]]
+    most, error = max(early)
+    text = f"{last:.0f} in {layers[-1]}, at most {most:.0f} in {layers[0]} and {layers[1]}"
+    return Effect(last - most, math.hypot(last_error, error), text)
+
+
+def rotation_fall(evidence: Evidence, claim: Mapping) -> Effect:
+    """Return the share of unique detectors that the greatest rotation removes.
+
+    Spread: between random rotations, and by the bootstrap for the unrotated count.
+    """
+    if evidence.rotation is None:
+        return Effect(math.nan, math.nan, "no rotation in this run")
+    before, after = _rotated(evidence.rotation, "unique")
+    _, error = evidence.count(*evidence.rotated)
+    start, end = before.mean(), after.mean()
+    if start == 0:
+        return Effect(math.nan, math.nan, "no detectors before the rotation")
+    spread = math.hypot(_standard_error(after), end / start * error) / start
+    return Effect(1 - end / start, spread, f"{start:.0f} to {end:.1f} ({end / start - 1:+.0%})")
+
+
+def rotation_accuracy(evidence: Evidence, claim: Mapping) -> Effect:
+    """Return the change of the linear probe's accuracy by the greatest rotation.
+
+    Spread: between random rotations. The network's own accuracy does not change by construction
+    and is no evidence.
+    """
+    if evidence.rotation is None:
+        return Effect(math.nan, math.nan, "no rotation in this run")
+    before, after = _rotated(evidence.rotation, "probe_accuracy")
+    text = f"linear probe {before.mean():.3f} to {after.mean():.3f}"
+    return Effect(float((after - before).mean()), _standard_error(after - before), text)
+
+
+def growth(evidence: Evidence, claim: Mapping) -> Effect:
+    """Return Spearman's rank correlation of iteration and unique detectors.
+
+    Spread: the standard error of a rank correlation between unrelated quantities, 1/sqrt(n - 1).
+    """
+    if len(evidence.iterations) < 3:
+        return Effect(math.nan, math.nan, "fewer than three snapshots in this run")
+    table = pd.DataFrame(
+        [(iteration, evidence.count(name)[0]) for iteration, name in evidence.iterations],
+        columns=["iteration", "unique"],
+    )
+    correlation = table["iteration"].rank().corr(table["unique"].rank())
+    first, last = table.iloc[0], table.iloc[-1]
+    text = (
+        f"{first['unique']:.0f} at iteration {first['iteration']:.0f}, "
+        f"{last['unique']:.0f} at {last['iteration']:.0f}; rank correlation {correlation:.2f}"
+    )
+    return Effect(float(correlation), 1 / math.sqrt(len(table) - 1), text)
+
+
+def variation(evidence: Evidence, claim: Mapping) -> Effect:
+    """Return the standard deviation of unique detectors between seeds, relative to their mean.
+
+    Spread: the standard error of a standard deviation of n normal values, sd / sqrt(2 (n - 1)).
+    """
+    counts = [evidence.count(name)[0] for name in evidence.groups["baseline"]]
+    if len(counts) < 2 or np.mean(counts) == 0:
+        return Effect(math.nan, math.nan, "fewer than two seeds in this run")
+    relative = float(np.std(counts, ddof=1) / np.mean(counts))
+    listed = ", ".join(f"{count:.0f}" for count in counts)
+    text = f"{listed}: standard deviation {relative:.0%} of the mean"
+    return Effect(relative, relative / math.sqrt(2 * (len(counts) - 1)), text)
+
+
+MEASURES: dict[str, Callable[[Evidence, Mapping], Effect]] = {
+    measure.__name__: measure
+    for measure in (difference, emergence, rotation_fall, rotation_accuracy, growth, variation)
+}
+
+
+def verdict(effect: Effect, criterion: str | Mapping) -> str:
+    """Return ``replicated``, ``not replicated`` or ``inconclusive``.
+
+    Examples
+    --------
+    >>> verdict(Effect(5, 2, ""), "direction"), verdict(Effect(-5, 2, ""), "direction")
+    ('replicated', 'not replicated')
+    >>> verdict(Effect(3, 2, ""), "direction")
+    'inconclusive'
+    >>> verdict(Effect(0.001, 0.004, ""), {"margin": 0.02})
+    'replicated'
+    """
+    noise = TIMES_SPREAD * effect.spread
+    if math.isnan(effect.size) or math.isnan(noise):
+        return "inconclusive"
+    if criterion == "direction":
+        holds, fails = effect.size > noise, effect.size < -noise
+    else:
+        margin = criterion["margin"]
+        holds, fails = abs(effect.size) + noise <= margin, abs(effect.size) - noise > margin
+    return "replicated" if holds else "not replicated" if fails else "inconclusive"
+
+
+def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
+    """Return one row a claim, with the columns `COLUMNS`.
+
+    Parameters
+    ----------
+    claims : sequence of mappings
+        As in workflow/claims.yaml.
+    evidence : Evidence
+
+    Raises
+    ------
+    InputError
+        If a claim names a measure, a category or a criterion that does not exist.
+    """
+    rows = []
+    for claim in claims:
+        criterion = claim["criterion"]
+        known = criterion == "direction" or (
+            isinstance(criterion, Mapping) and set(criterion) == {"margin"}
+        )
+        if claim["measure"] not in MEASURES or not known:
+            raise InputError(
+                f"Claim '{claim['id']}': measures are {', '.join(MEASURES)}; a criterion is "
+                "'direction' or a margin."
+            )
+        if not set(claim.get("categories", ())) <= set(CATEGORIES):
+            raise InputError(f"Claim '{claim['id']}': categories are {', '.join(CATEGORIES)}.")
+        effect = MEASURES[claim["measure"]](evidence, claim)
+        words = (
+            f"effect > {TIMES_SPREAD:g} spread"
+            if criterion == "direction"
+            else f"|effect| + {TIMES_SPREAD:g} spread <= {criterion['margin']:g}"
+        )
+        rows.append(
+            {
+                **{key: claim[key] for key in ("id", "figure", "statement", "published")},
+                "slide": int(claim["figure"].removeprefix("slide")[:2]),
+                "measured": effect.measured,
+                "effect": effect.size,
+                "spread": effect.spread,
+                "criterion": words,
+                "verdict": verdict(effect, criterion),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _rotated(rotation: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """A column's totals at the smallest and the greatest rotation, by seed."""
+    table = rotation[rotation["category"] == "total"].pivot(
+        index="seed", columns="alpha", values=column
+    )
+    return table[table.columns.min()].to_numpy(float), table[table.columns.max()].to_numpy(float)
+
+
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan

@@ -1,0 +1,42 @@
+"""Write the page that shows every unit of one layer."""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dissection.broden import Broden
+from dissection.files import whole_file
+from dissection.logs import log, logged
+from dissection.pages import units_page
+from dissection.plots.style import CATEGORY_COLORS
+from dissection.receptive_field import Geometry
+from dissection.top_images import TopImages
+
+
+def main() -> None:
+    files, params = snakemake.input, snakemake.params
+    units = pd.read_csv(files.units, keep_default_na=False)
+    page = units_page(
+        Path(files.template).read_text(encoding="utf-8"),
+        params.title,
+        snakemake.wildcards.layer,
+        units,
+        np.load(files.thresholds),
+        TopImages.load(files.top_images),
+        Geometry.from_json(json.loads(Path(files.geometry).read_text(encoding="utf-8"))),
+        # The images that excite one unit often excite others too.
+        functools.lru_cache(maxsize=4096)(Broden(files.dataset).load_image),
+        params.iou_threshold,
+        CATEGORY_COLORS,
+    )
+    with whole_file(snakemake.output.page) as path:
+        path.write_text(page, encoding="utf-8")
+    log.info("%d units, %.1f MB", len(units), len(page) / 1e6)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,62 @@
+"""Run the workflow in a copy of the repository, as a user would after a fresh clone."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_IN_A_CLONE = {".git", ".venv", ".snakemake", "results", "resources", "tests", "__pycache__"}
+SMOKE = "config/smoke.yaml"
+
+
+def clone(folder: Path) -> Path:
+    """Copy what the workflow consists of, without anything computed."""
+    shutil.copytree(ROOT, folder, ignore=lambda _, names: NOT_IN_A_CLONE & set(names))
+    (folder / "results").mkdir()
+    (folder / "resources").mkdir()
+    return folder
+
+
+def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
+    return [
+        *(sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", config),
+        *arguments,
+    ]
+
+
+def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
+    """Run Snakemake there and return what it printed."""
+    # pytest's settings and its path to the library must not leak into the run.
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONWARNINGS")}
+    return subprocess.run(
+        command(*arguments, **options),
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1800,
+        check=False,
+    )
+
+
+def planned(folder: Path, *arguments: str, **options) -> set[str]:
+    """Return the rules that a dry run would run."""
+    result = snakemake(folder, "--dry-run", *arguments, **options)
+    assert result.returncode == 0, result.stdout
+    return set(re.findall(r"^(?:local)?rule (\w+):$", result.stdout, re.MULTILINE))
+
+
+def tables(folder: Path, run: str = "smoke") -> dict[str, str]:
+    """Return the hash of every table of a run."""
+    results = folder / "results" / run
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for pattern in ("*.csv", "*.npy")
+        for path in sorted(results.rglob(pattern))
+        if "activations" not in path.parts
+    }
