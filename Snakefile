@@ -19,7 +19,9 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/dissection.smk"
+include: "workflow/rules/rotation.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -27,3 +29,6 @@ rule all:
     default_target: True
     input:
         figures_of_the_run,
+        unit_pages,
+        rules.judge_claims.output,
+        rules.make_report.output,

@@ -1,1 +1,21 @@
+"""Train one network, or go on with an interrupted training."""
 
+from dissection.logs import logged
+from dissection.training import train
+
+
+def main() -> None:
+    output = snakemake.output
+    train(
+        snakemake.params.trained,
+        snakemake.input.training_set,
+        weights=output.weights,
+        table=output.training,
+        snapshots=output.snapshots,
+        unfinished=snakemake.params.unfinished,
+    )
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

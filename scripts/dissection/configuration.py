@@ -24,6 +24,13 @@ TYPE_NAMES = {
     "boolean": "true or false",
 }
 
+# Where a network comes from; and what names its files.
+SOURCES = ("trained", "torchvision", "caffe", "checkpoint", "factory", "torchscript", "exported")
+FILES = {
+    "caffe": [{"download"}, {"prototxt", "caffemodel"}],
+    "checkpoint": [{"download"}, {"file"}],
+}
+
 
 def complete(config: dict, schema: dict, file: str) -> dict:
     """Return a copy of the configuration with every default filled in.
@@ -144,17 +151,38 @@ def _message(error: ValidationError) -> str:
 
 
 def _reference_problems(config: dict) -> Iterator[str]:
-    """Yield a message for every name that refers to nothing."""
+    """Yield a message for every name that refers to nothing, and every choice left open."""
     networks = config["networks"]
+    for name, network in networks.items():
+        sources = [key for key in network if key in SOURCES]
+        if len(sources) != 1:
+            yield f"networks.{name}: give exactly one of {', '.join(SOURCES)}."
+        for source, choices in FILES.items():
+            given = {key for key in network.get(source, {}) if any(key in c for c in choices)}
+            if source in network and given not in choices:
+                words = " or ".join(" and ".join(sorted(choice)) for choice in choices)
+                yield f"networks.{name}.{source}: give {words}."
+
+    def missing(at: str, name: str) -> str:
+        near = _nearest(name, list(networks))
+        return f"{at}: there is no network '{name}'.{near} Networks: {', '.join(networks)}."
+
+    for group, names in config.get("claims", {}).items():
+        for name in names:
+            if name not in networks:
+                yield missing(f"claims.{group}", name)
     for figure, options in config["figures"].items():
         for key in ("network", "networks"):
             names = options.get(key, [])
             for name in [names] if isinstance(names, str) else names:
-                at = f"figures.{figure}.{key}"
                 if name not in networks:
+                    yield missing(f"figures.{figure}.{key}", name)
+                elif figure == "slide11_iterations" and not (
+                    networks[name].get("trained", {}).get("snapshots")
+                ):
                     yield (
-                        f"{at}: there is no network '{name}'.{_nearest(name, list(networks))} "
-                        f"Networks: {', '.join(networks)}."
+                        f"networks.{name}.trained.snapshots: figures.{figure} needs snapshots of "
+                        f"'{name}'; list the iterations to keep."
                     )
                 elif "layer" in options and options["layer"] not in networks[name]["layers"]:
                     layers = networks[name]["layers"]

@@ -96,6 +96,8 @@ def dissected(network, layer, file):
 
 def dataset_folder(wildcards=None):
     """The data set in Broden format."""
+    if "broden" in CONFIG["dataset"]:
+        return f"resources/broden1_{CONFIG['dataset']['broden']}"
     return CONFIG["dataset"].get("folder", f"{RESULTS}/dataset")
 
 
@@ -111,11 +113,33 @@ def training_content(wildcards):
     return f"{RESULTS}/training_set/{'object' if task == 'object' else 'scene'}"
 
 
-def weights_file(wildcards):
-    """The file, or the folder of snapshots, that a network's weights are in."""
+def network_files(wildcards):
+    """The files that a network is made of: weights, a folder of snapshots, checked downloads."""
     name, _, iteration = wildcards.network.partition("@")
-    folder = f"{RESULTS}/networks/{name}"
-    return f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"
+    network = NETWORKS[name]
+    if "trained" in network:
+        folder = f"{RESULTS}/networks/{name}"
+        return [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
+    if "torchvision" in network:
+        weights = network["torchvision"]
+        return [f"resources/checked/{torchvision_name(**weights)}.json"]
+    source = network.get("caffe") or network.get("checkpoint")
+    if source and "download" in source:
+        ends = (".prototxt", ".caffemodel") if "caffe" in network else ("",)
+        stem = f"zoo-{source['download']}" if "caffe" in network else source["download"]
+        return [f"resources/checked/{stem}{end}.json" for end in ends]
+    options = next(network[kind] for kind in network if kind not in ("title", "layers"))
+    return [
+        options[key] for key in ("prototxt", "caffemodel", "file") if key in options
+    ]
+
+
+def torchvision_name(name, weights):
+    """torchvision's full name of a network's weights, as in ResNet18_Weights.IMAGENET1K_V1."""
+    # Imported here: it takes seconds, and most runs have no such network.
+    from dissection.networks import torchvision_weights
+
+    return str(torchvision_weights(name, weights))
 
 
 def shard_activations(wildcards):
@@ -146,3 +170,80 @@ def shown_layer(figure, *files):
         Path(file).stem: dissected(options["network"], options["layer"], file)
         for file in files
     }
+
+
+def last_layers(figure):
+    """The networks of a figure, their last layers' detectors.csv, and their titles."""
+    networks = CONFIG["figures"][figure]["networks"]
+    return {
+        "networks": networks,
+        "detectors": [
+            dissected(name, NETWORKS[name]["layers"][-1], "detectors.csv")
+            for name in networks
+        ],
+        "training": [f"{RESULTS}/networks/{name}/training.csv" for name in networks],
+        "titles": [title(name) for name in networks],
+    }
+
+
+def snapshot_networks():
+    """Iteration and network of every snapshot that slide 11 shows, ascending."""
+    if "slide11_iterations" not in CONFIG["figures"]:
+        return []
+    name = CONFIG["figures"]["slide11_iterations"]["network"]
+    return [
+        (iteration, f"{name}@{iteration}")
+        for iteration in sorted(NETWORKS[name]["trained"]["snapshots"])
+    ]
+
+
+def judged_layers():
+    """Network, layer and detectors.csv of everything that the slides' claims look at."""
+    groups = CONFIG.get("claims", {})
+    found = {
+        (name, NETWORKS[name]["layers"][-1])
+        for names in groups.values()
+        for name in names
+    }
+    if groups.get("baseline"):
+        found |= {
+            (groups["baseline"][0], layer)
+            for layer in NETWORKS[groups["baseline"][0]]["layers"]
+        }
+    if "slide09_rotation" in CONFIG["figures"]:
+        options = CONFIG["figures"]["slide09_rotation"]
+        found.add((options["network"], options["layer"]))
+    for _, name in snapshot_networks():
+        found.add((name, NETWORKS[network_name(name)]["layers"][-1]))
+    order = list(NETWORKS)
+    rank = lambda pair: (
+        order.index(network_name(pair[0])),
+        pair[0],
+        NETWORKS[network_name(pair[0])]["layers"].index(pair[1]),
+    )
+    return [
+        (*pair, dissected(*pair, "detectors.csv")) for pair in sorted(found, key=rank)
+    ]
+
+
+def rotation_file():
+    """The table of the rotated layer that slide 9 shows, if the run has one."""
+    options = CONFIG["figures"].get("slide09_rotation")
+    if options is None:
+        return []
+    return [f"{RESULTS}/rotation/{options['network']}/{options['layer']}/rotation.csv"]
+
+
+def held_out_images(wildcards):
+    """What a trained network's accuracy is measured on; other networks have none."""
+    if "trained" not in NETWORKS[wildcards.network]:
+        return []
+    return training_content(wildcards)
+
+
+def unit_pages(wildcards):
+    return [
+        f"{RESULTS}/units/{name}/{layer}.html"
+        for name, network in NETWORKS.items()
+        for layer in network["layers"]
+    ]

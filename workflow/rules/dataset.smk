@@ -1,6 +1,40 @@
 # From: the configuration. Makes: the data set in Broden format, its packed labels, the training sets.
 
 
+rule download_broden:
+    """Fetch an archive of the released Broden, or check one that was put there by hand."""
+    input:
+        registry="config/downloads.yaml",
+        code=code("download_file"),
+    output:
+        "resources/checked/broden1_{resolution}.json",
+    log:
+        "resources/logs/download_broden-{resolution}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        name=lambda wildcards: f"broden1_{wildcards.resolution}",
+        folder="resources",
+    script:
+        script_path("download_file")
+
+
+rule unpack_broden:
+    """Unpack a downloaded archive of Broden."""
+    input:
+        archive=rules.download_broden.output[0],
+        code=code("unpack_broden"),
+    output:
+        dataset=directory("resources/broden1_{resolution}"),
+    log:
+        "resources/logs/unpack_broden-{resolution}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        script_path("unpack_broden")
+
+
 rule synthesize_broden:
     """Draw mini-Broden: images with pixel labels, in the format of the released Broden."""
     input:

@@ -114,3 +114,149 @@ if "slide08_layers" in CONFIG["figures"]:
             layers=NETWORKS[CONFIG["figures"]["slide08_layers"]["network"]]["layers"],
         script:
             script_path("slide08_layers")
+
+
+if "slide08_networks" in CONFIG["figures"]:
+
+    rule slide08_networks:
+        """Slide 8: unique detectors by category in every network, beside the paper's."""
+        input:
+            detectors=last_layers("slide08_networks")["detectors"],
+            published="workflow/published/detectors.csv",
+            code=code("slide08_networks"),
+        output:
+            **figure_files("slide08_networks"),
+        log:
+            f"{LOGS}/slide08_networks.log",
+        benchmark:
+            f"{BENCHMARKS}/slide08_networks.jsonl"
+        conda:
+            "../../environment.yml"
+        params:
+            titles=last_layers("slide08_networks")["titles"],
+        script:
+            script_path("slide08_networks")
+
+
+if "slide09_rotation" in CONFIG["figures"]:
+
+    rule slide09_rotation:
+        """Slide 9: unique detectors and accuracies against the rotation of the basis."""
+        input:
+            rotation=rotation_file(),
+            code=code("slide09_rotation"),
+        output:
+            **figure_files("slide09_rotation"),
+        log:
+            f"{LOGS}/slide09_rotation.log",
+        benchmark:
+            f"{BENCHMARKS}/slide09_rotation.jsonl"
+        conda:
+            "../../environment.yml"
+        params:
+            title=title(CONFIG["figures"]["slide09_rotation"]["network"]),
+            layer=CONFIG["figures"]["slide09_rotation"]["layer"],
+        script:
+            script_path("slide09_rotation")
+
+
+if "slide10_regularization" in CONFIG["figures"]:
+
+    rule slide10_regularization:
+        """Slide 10: detectors of the baseline, its repeats, NoDropout and BatchNorm."""
+        input:
+            detectors=last_layers("slide10_regularization")["detectors"],
+            training=last_layers("slide10_regularization")["training"],
+            code=code("compare_networks"),
+        output:
+            **figure_files("slide10_regularization"),
+        log:
+            f"{LOGS}/slide10_regularization.log",
+        benchmark:
+            f"{BENCHMARKS}/slide10_regularization.jsonl"
+        conda:
+            "../../environment.yml"
+        params:
+            titles=last_layers("slide10_regularization")["titles"],
+            heading="Regularization: detectors in the last convolutional layer (accuracy)",
+        script:
+            script_path("compare_networks")
+
+
+if "slide11_iterations" in CONFIG["figures"]:
+
+    rule slide11_iterations:
+        """Slide 11: unique detectors against the training iteration."""
+        input:
+            detectors=[
+                dissected(
+                    name,
+                    NETWORKS[network_name(name)]["layers"][-1],
+                    "detectors.csv",
+                )
+                for _, name in snapshot_networks()
+            ],
+            training=f"{RESULTS}/networks/{CONFIG['figures']['slide11_iterations']['network']}/training.csv",
+            code=code("slide11_iterations"),
+        output:
+            **figure_files("slide11_iterations"),
+        log:
+            f"{LOGS}/slide11_iterations.log",
+        benchmark:
+            f"{BENCHMARKS}/slide11_iterations.jsonl"
+        conda:
+            "../../environment.yml"
+        params:
+            iterations=[iteration for iteration, _ in snapshot_networks()],
+            title=title(CONFIG["figures"]["slide11_iterations"]["network"]),
+            layer=NETWORKS[CONFIG["figures"]["slide11_iterations"]["network"]][
+                "layers"
+            ][-1],
+        script:
+            script_path("slide11_iterations")
+
+
+if "slide12_initialization" in CONFIG["figures"]:
+
+    rule slide12_initialization:
+        """Slide 12: networks that differ in their seed alone."""
+        input:
+            detectors=last_layers("slide12_initialization")["detectors"],
+            training=last_layers("slide12_initialization")["training"],
+            code=code("compare_networks"),
+        output:
+            **figure_files("slide12_initialization"),
+        log:
+            f"{LOGS}/slide12_initialization.log",
+        benchmark:
+            f"{BENCHMARKS}/slide12_initialization.jsonl"
+        conda:
+            "../../environment.yml"
+        params:
+            titles=last_layers("slide12_initialization")["titles"],
+            heading="Initialization: detectors in the last convolutional layer (accuracy)",
+        script:
+            script_path("compare_networks")
+
+
+if "slide12_width" in CONFIG["figures"]:
+
+    rule slide12_width:
+        """Slide 12: a wider last convolution."""
+        input:
+            detectors=last_layers("slide12_width")["detectors"],
+            training=last_layers("slide12_width")["training"],
+            code=code("compare_networks"),
+        output:
+            **figure_files("slide12_width"),
+        log:
+            f"{LOGS}/slide12_width.log",
+        benchmark:
+            f"{BENCHMARKS}/slide12_width.jsonl"
+        conda:
+            "../../environment.yml"
+        params:
+            titles=last_layers("slide12_width")["titles"],
+            heading="Width: detectors in the last convolutional layer (accuracy)",
+        script:
+            script_path("compare_networks")

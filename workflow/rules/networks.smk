@@ -1,6 +1,28 @@
 # From: the training sets. Makes: networks' weights.
 
 
+rule download_weights:
+    """Fetch a network's file, or check one that was put there by hand."""
+    input:
+        registry="config/downloads.yaml",
+        code=code("download_file"),
+    output:
+        "resources/checked/{file}.json",
+    log:
+        "resources/logs/download_weights-{file}.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        name=lambda wildcards: wildcards.file,
+        folder="resources",
+    script:
+        script_path("download_file")
+
+
+ruleorder: download_broden > download_weights
+
+
 rule train_network:
     """Train one network; an interrupted training goes on after its last finished epoch."""
     input:

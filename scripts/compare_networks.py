@@ -1,0 +1,31 @@
+"""Draw the detectors and accuracies of several networks side by side (slides 10 and 12)."""
+
+import pandas as pd
+
+from dissection.logs import logged
+from dissection.plots.detectors import detector_bars
+from dissection.plots.panels import Panel, detector_table
+from dissection.plots.style import save
+
+
+def main() -> None:
+    counts = {}
+    for title, detectors, training in zip(
+        snakemake.params.titles, snakemake.input.detectors, snakemake.input.training, strict=True
+    ):
+        accuracy = pd.read_csv(training)["accuracy"].iloc[-1]
+        counts[f"{title} ({accuracy:.1%})"] = pd.read_csv(detectors)
+    figure, drawn = detector_bars(
+        [
+            Panel(detector_table(counts, "per_category", "unique"), "Unique detectors"),
+            Panel(detector_table(counts, "top_label", "units"), "Detectors, by best concept"),
+        ],
+        title=snakemake.params.heading,
+        horizontal=True,
+    )
+    save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,126 @@
+"""How well a layer's representation tells classes apart, in its own basis and in rotated ones.
+
+A rotation Q of a layer's units keeps all information: whatever follows can begin with Q^T. The
+network's own accuracy with Q^T put before what follows shows just that. A linear probe that is
+trained on rotated features, standardised unit by unit, could fare worse: standardising depends on
+the basis (paper, sections 3.2 and 3.6).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from dissection.architectures import TrainedNetwork
+from dissection.broden import CATEGORIES
+from dissection.errors import InputError
+from dissection.labels import LabelStore
+from dissection.shards import chunks
+
+PENALTY = 0.001  # C of the linear support vector machine (paper, section 3.6)
+BATCH = 128
+
+
+@torch.inference_mode()
+def rotated_accuracy(
+    model: TrainedNetwork,
+    layer: str,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    rotations: Sequence[np.ndarray],
+) -> list[float]:
+    """Return the network's accuracy with a layer's output r = R f(x) and g'(r) = g(R^T r).
+
+    Parameters
+    ----------
+    model : TrainedNetwork
+        In evaluation mode.
+    layer : str
+        One of the modules that the network runs one after the other.
+    inputs : float32 (n, 3, h, w)
+    targets : int64 (n,)
+    rotations : sequence of float (units, units)
+
+    Returns
+    -------
+    list of float, one a rotation
+        Share of right answers.
+    """
+    right = np.zeros(len(rotations), int)
+    matrices = [torch.from_numpy(R.astype(np.float32)) for R in rotations]
+    for first in range(0, len(inputs), BATCH):
+        part = slice(first, first + BATCH)
+        maps = model.until(layer, inputs[part])
+        for i, R in enumerate(matrices):
+            rotated = torch.einsum("ij,njhw->nihw", R, maps)
+            undone = torch.einsum("ji,njhw->nihw", R, rotated)
+            found = model.after(layer, undone).argmax(1)
+            right[i] += int((found == targets[part]).sum())
+    return [float(count / len(inputs)) for count in right]
+
+
+def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:
+    """Return each unit's mean activation in each image, float64 (images, units)."""
+    return np.concatenate(
+        [chunk.mean(axis=(2, 3), dtype=np.float64) for _, chunk in chunks(shards)]
+    )
+
+
+def scene_of_images(store: LabelStore) -> np.ndarray:
+    """Return the scene label of each image, int64 (images,); 0 where there is not just one."""
+    scene = CATEGORIES.index("scene")
+    starts, whole = store.segments.starts[:, 3], store.segments.whole
+    labels = np.zeros(len(store), np.int64)
+    for i in range(len(store)):
+        own = whole[starts[i] : starts[i + 1]]
+        own = own[store.primary[own] == scene]
+        if len(own) == 1:
+            labels[i] = own[0]
+    return labels
+
+
+def linear_probe(
+    features: np.ndarray, labels: np.ndarray, splits: int, seed: int
+) -> tuple[float, float]:
+    """Train a linear classifier on features and return its accuracy on images left out.
+
+    Parameters
+    ----------
+    features : float (images, units)
+        Standardised unit by unit, with the training images' mean and deviation.
+    labels : int (images,)
+        0 is no label; so is a label of fewer than ``splits`` images.
+    splits : int
+        The images are split into so many parts; each is tested on once.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    mean, spread : float
+        Of the parts' accuracies; the spread is the standard error of the mean.
+
+    Raises
+    ------
+    InputError
+        If fewer than two labels have enough images.
+    """
+    numbers, counts = np.unique(labels[labels > 0], return_counts=True)
+    chosen = np.isin(labels, numbers[counts >= splits])
+    features, labels = features[chosen], labels[chosen]
+    if len(np.unique(labels)) < 2:
+        raise InputError(
+            f"A linear probe needs two scenes with at least {splits} images each; the data set "
+            "has fewer. Use a data set with scene labels, or fewer rotation.probe_splits."
+        )
+    folds = StratifiedKFold(splits, shuffle=True, random_state=seed)
+    accuracies = []
+    for train, test in folds.split(features, labels):
+        probe = make_pipeline(StandardScaler(), LinearSVC(C=PENALTY, dual=False))
+        probe.fit(features[train], labels[train])
+        accuracies.append(probe.score(features[test], labels[test]))
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(splits))

@@ -1,0 +1,108 @@
+"""Counts of detectors as the tables that bar plots take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from dissection.plots.style import CATEGORY_COLORS
+
+CATEGORIES = tuple(CATEGORY_COLORS)
+COLUMNS = ["bar", "category", "value", "low", "high", "chance"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes of a bar plot.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Columns ``bar`` (a name; the order of first appearance is kept), ``category`` (one of the
+        six, or "total"), ``value``, and ``low``, ``high``, ``chance``, which may be NaN. A
+        category that a bar lacks counts as 0; a bar without a total has the sum as its total.
+    label : str
+        What is counted. Panels with the same label share one scale.
+    heading : str
+    """
+
+    table: pd.DataFrame
+    label: str
+    heading: str = ""
+
+
+def detector_table(counts: Mapping[str, pd.DataFrame], rule: str, value: str) -> pd.DataFrame:
+    """Take one count of several dissected layers, as the table of a `Panel`.
+
+    Parameters
+    ----------
+    counts : mapping from a bar's name to a DataFrame
+        Columns ``rule``, ``category``, the value's own, and its ``_low``, ``_high`` and
+        ``chance_`` columns.
+    rule : {"per_category", "top_label"}
+    value : {"unique", "units"}
+    """
+    rows = [
+        pd.DataFrame(
+            {
+                "bar": name,
+                "category": table["category"],
+                "value": table[value],
+                "low": table[f"{value}_low"],
+                "high": table[f"{value}_high"],
+                "chance": table[f"chance_{value}"],
+            }
+        )[(table["rule"] == rule).to_numpy()]
+        for name, table in counts.items()
+    ]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+
+
+def published_table(published: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Turn rows of the paper's released counts into the table of a `Panel`.
+
+    Parameters
+    ----------
+    published : DataFrame
+        One row a network: ``title``, ``unique_<category>``, ``units_<category>``, ``units_all``.
+    value : {"unique", "units"}
+    """
+    rows = []
+    for _, network in published.iterrows():
+        counts = {c: network[f"{value}_{c}"] for c in CATEGORIES}
+        total = sum(counts.values()) if value == "unique" else network["units_all"]
+        for category, count in [*counts.items(), ("total", total)]:
+            rows.append((network["title"], category, count, np.nan, np.nan, np.nan))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def complete(table: pd.DataFrame, grouped: bool = False) -> pd.DataFrame:
+    """Return a panel's table with all categories and a total for every bar, in their order.
+
+    Raises
+    ------
+    ValueError
+        For a category of another name, or bars to be stacked whose categories do not add up.
+    """
+    unknown = set(table["category"]) - {*CATEGORIES, "total"}
+    if unknown:
+        raise ValueError(f"unknown categories: {sorted(unknown)}")
+    rows = []
+    for bar in dict.fromkeys(table["bar"]):
+        own = table[table["bar"] == bar].set_index("category")
+        own = own.reindex([*CATEGORIES, "total"], columns=COLUMNS[2:])
+        own["value"] = own["value"].astype(float)
+        parts = own.loc[list(CATEGORIES), "value"].fillna(0)
+        own.loc[list(CATEGORIES), "value"] = parts
+        if np.isnan(own.loc["total", "value"]):
+            own.loc["total", "value"] = parts.sum()
+        if not grouped and not np.isclose(parts.sum(), own.loc["total", "value"]):
+            raise ValueError(
+                f"the categories of {bar!r} add up to {parts.sum():g}, its total is "
+                f"{own.loc['total', 'value']:g}: draw these bars grouped, not stacked"
+            )
+        rows.append(own.rename_axis("category").reset_index().assign(bar=bar))
+    if not rows:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(rows, ignore_index=True)[COLUMNS]

@@ -1,0 +1,189 @@
+"""Random rotations of a layer's basis, and the path from no rotation to a full one.
+
+A rotated representation r = Q^alpha f(x) carries the same information as f(x), but its units
+are other directions of the same space (paper, section 3.2).
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import scipy.linalg
+from threadpoolctl import ThreadpoolController
+
+from dissection.errors import InputError
+
+TOLERANCE = 1e-6  # of Q^T Q = I
+IMAGES_AT_ONCE = 8  # converted to float32 at a time, to stay in the processor's cache
+
+# Of NumPy and SciPy, both loaded by now. One thread in each call: with more of them BLAS rounds
+# differently, and the same seed would give other last bits on another number of cores.
+_BLAS = ThreadpoolController()
+
+
+def random_rotation(n: int, seed: int) -> np.ndarray:
+    """Draw a rotation, uniform on SO(n), the orthogonal matrices of determinant +1.
+
+    QR decomposition of a matrix of independent normal numbers, with the signs of R's diagonal
+    moved into Q, is uniform (Haar) on O(n). If the determinant is -1 the first column changes its
+    sign: this maps the one half of O(n) onto the other and keeps the uniform measure, because
+    that is invariant under multiplication by any fixed orthogonal matrix.
+
+    Parameters
+    ----------
+    n : int
+        Units of the layer, at least 1.
+    seed : int
+
+    Returns
+    -------
+    float64 (n, n)
+
+    Examples
+    --------
+    >>> Q = random_rotation(3, seed=1)
+    >>> np.allclose(Q @ Q.T, np.eye(3)), np.isclose(np.linalg.det(Q), 1)
+    (True, np.True_)
+    """
+    if n < 1:
+        raise InputError(f"A rotation of {n} units: give at least 1.")
+    normal = np.random.default_rng(seed).standard_normal((n, n))
+    with _BLAS.limit(limits=1, user_api="blas"):
+        Q, R = np.linalg.qr(normal)
+        Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
+        if np.linalg.slogdet(Q)[0] < 0:
+            Q[:, 0] *= -1
+    return Q
+
+
+class RotationPath:
+    """The geodesic Q^alpha of SO(n) from the identity (alpha = 0) to Q (alpha = 1).
+
+    The real Schur form Q = Z B Z^T of a rotation splits the space into planes, each turned by an
+    angle between -pi and pi, and directions that stay. Q^alpha turns the same planes by
+    alpha times the angle. An eigenvalue -1 occurs an even number of times; two such directions
+    are a plane turned by pi (either sense is a shortest path: the Schur form's order decides).
+
+    Parameters
+    ----------
+    Q : float64 (n, n)
+        Orthogonal, of determinant +1.
+
+    Raises
+    ------
+    InputError
+        If Q is not a rotation.
+
+    Examples
+    --------
+    >>> quarter_turn = np.array([[0.0, -1.0], [1.0, 0.0]])
+    >>> RotationPath(quarter_turn).power(0.5).round(3)
+    array([[ 0.707, -0.707],
+           [ 0.707,  0.707]])
+    """
+
+    def __init__(self, Q: np.ndarray) -> None:
+        Q = np.asarray(Q, np.float64)
+        _check_rotation(Q)
+        n = len(Q)
+        with _BLAS.limit(limits=1, user_api="blas"):
+            B, self._Z = scipy.linalg.schur(Q, output="real")
+        planes: list[tuple[int, int, float]] = []
+        flipped: list[int] = []  # directions of eigenvalue -1
+        i = 0
+        while i < n:
+            if i + 1 < n and B[i + 1, i] != 0:
+                # Mean over the block's two sines and cosines, which agree but for rounding.
+                angle = np.arctan2(B[i + 1, i] - B[i, i + 1], B[i, i] + B[i + 1, i + 1])
+                planes.append((i, i + 1, angle))
+                i += 2
+            else:
+                if B[i, i] < 0:
+                    flipped.append(i)
+                i += 1
+        planes += [(i, j, np.pi) for i, j in zip(flipped[::2], flipped[1::2], strict=True)]
+        self._first = np.array([plane[0] for plane in planes], int)
+        self._second = np.array([plane[1] for plane in planes], int)
+        self._angles = np.array([plane[2] for plane in planes], float)
+
+    def power(self, alpha: float) -> np.ndarray:
+        """Return Q^alpha, float64 (n, n): orthogonal, of determinant +1.
+
+        Parameters
+        ----------
+        alpha : float
+            0 to 1. At 0 the result is the identity exactly, so that a unit that never fires
+            keeps its zeros.
+
+        Raises
+        ------
+        InputError
+            If alpha is outside 0 to 1.
+        """
+        if not 0 <= alpha <= 1:
+            raise InputError(f"alpha is {alpha}: give a number from 0 to 1.")
+        if alpha == 0:
+            return np.eye(len(self._Z))
+        cosine, sine = np.cos(alpha * self._angles), np.sin(alpha * self._angles)
+        turned = self._Z.copy()
+        first, second = self._Z[:, self._first], self._Z[:, self._second]
+        turned[:, self._first] = first * cosine + second * sine
+        turned[:, self._second] = second * cosine - first * sine
+        with _BLAS.limit(limits=1, user_api="blas"):
+            return turned @ self._Z.T
+
+
+def rotate(activations: np.ndarray, R: np.ndarray, threads: int = 1) -> np.ndarray:
+    """Return the activations in a rotated basis, r = R a at every image and position.
+
+    Parameters
+    ----------
+    activations : float16 or float32 (images, units, height, width)
+    R : float (units, units)
+    threads : int
+        Share the images. An image's result depends neither on it nor on the other images.
+
+    Returns
+    -------
+    float32 (images, units, height, width)
+        Computed in float32.
+
+    Raises
+    ------
+    InputError
+        If R does not fit the activations.
+
+    Examples
+    --------
+    >>> activations = np.array([1, 2], np.float16).reshape(1, 2, 1, 1)
+    >>> rotate(activations, np.array([[0.0, -1.0], [1.0, 0.0]])).ravel()
+    array([-2.,  1.], dtype=float32)
+    """
+    images, units, height, width = activations.shape
+    if R.shape != (units, units):
+        raise InputError(f"A matrix {R.shape} does not rotate {units} units.")
+    matrix = R.astype(np.float32)
+    rotated = np.empty((images, units, height * width), np.float32)
+
+    def rotate_some(first: int) -> None:
+        some = activations[first : first + IMAGES_AT_ONCE].astype(np.float32)
+        columns = some.reshape(len(some), units, height * width)
+        # One product an image: as its shape is always the same, so is its rounding.
+        np.matmul(matrix, columns, out=rotated[first : first + IMAGES_AT_ONCE])
+
+    with _BLAS.limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(rotate_some, range(0, images, IMAGES_AT_ONCE)):
+            pass
+    return rotated.reshape(activations.shape)
+
+
+def _check_rotation(Q: np.ndarray) -> None:
+    if Q.ndim != 2 or Q.shape[0] != Q.shape[1] or len(Q) == 0:
+        raise InputError(f"A rotation is a square matrix; this one has shape {Q.shape}.")
+    error = np.abs(Q.T @ Q - np.eye(len(Q))).max()
+    if not error <= TOLERANCE:  # also if it is not a number
+        raise InputError(f"The matrix is not orthogonal: Q^T Q differs from I by {error:.2g}.")
+    if np.linalg.slogdet(Q)[0] < 0:
+        raise InputError(
+            "The matrix is orthogonal with determinant -1, a reflection: no path of rotations "
+            "leads from the identity to it. Change the sign of one column."
+        )

@@ -1,0 +1,1 @@
+"""Mini-Broden: scenes, things and textures drawn with exact pixel labels."""

@@ -1,0 +1,81 @@
+"""Read CSV tables that somebody else wrote, with errors that name file, line and column."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dissection.errors import InputError
+
+
+def read_table(
+    path: Path, columns: list[str], remedy: str, may_be_empty: bool = False
+) -> pd.DataFrame:
+    """Read columns of a CSV file as text.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, with column names in the first line.
+    columns : list of str
+        Must be there; others are left out.
+    remedy : str
+        What to do about a wrong file: the end of every message.
+    may_be_empty : bool
+        Whether a table without rows is allowed.
+
+    Returns
+    -------
+    DataFrame
+        Of str; the index has the rows' line numbers, for messages.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is no such table or seems to be cut off.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.reader(io.StringIO(text), strict=True)
+        rows = [(reader.line_num, row) for row in reader if row]
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing. {remedy}") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a CSV table ({error}). {remedy}") from error
+    header = rows[0][1] if rows else []
+    for column in columns:
+        if header.count(column) != 1:
+            raise InputError(
+                f"{path}, line 1: {'no' if column not in header else 'more than one'} column "
+                f"'{column}'; the columns are {','.join(header) or 'none'}. {remedy}"
+            )
+    for line, row in rows:
+        if len(row) != len(header):
+            raise InputError(
+                f"{path}, line {line}: {len(row)} fields, but line 1 has {len(header)}. The file "
+                f"may have been cut off. {remedy}"
+            )
+    if not text.endswith("\n"):
+        raise InputError(
+            f"{path}, line {rows[-1][0]}: no line break at the end of the last line, so the file "
+            f"may have been cut off. Add one if the line is complete. {remedy}"
+        )
+    if len(rows) == 1 and not may_be_empty:
+        raise InputError(f"{path} has no rows. {remedy}")
+    lines = [line for line, _ in rows[1:]]
+    return pd.DataFrame([row for _, row in rows[1:]], lines, header, dtype=object)[columns]
+
+
+def whole_numbers(path: Path, cells: pd.Series, low: int, high: int, remedy: str) -> np.ndarray:
+    """Return a column of `read_table` as int64; each must be a number from low to high."""
+    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float)
+    wrong = ~((numbers >= low) & (numbers <= high) & (numbers == np.floor(numbers)))
+    if wrong.any():
+        line = cells.index[wrong][0]
+        raise InputError(
+            f"{path}, line {line}: {cells.name} is '{cells[line]}', but must be a whole number "
+            f"from {low} to {high}. {remedy}"
+        )
+    return numbers.astype(np.int64)

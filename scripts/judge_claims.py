@@ -1,0 +1,38 @@
+"""Judge the slides' claims by the criteria of workflow/claims.yaml."""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from dissection.claims import Evidence, judge
+from dissection.files import whole_file
+from dissection.logs import log, logged
+
+
+def main() -> None:
+    files, params = snakemake.input, snakemake.params
+    keys = [tuple(key) for key in params.layers]
+    layers: dict[str, list[str]] = {}
+    for network, layer in keys:
+        layers.setdefault(network, []).append(layer)
+    rotated = params.rotated
+    evidence = Evidence(
+        detectors=dict(zip(keys, map(pd.read_csv, files.detectors), strict=True)),
+        layers=layers,
+        groups=params.groups,
+        rotation=pd.read_csv(files.rotation[0]) if rotated else None,
+        rotated=(rotated["network"], rotated["layer"]) if rotated else None,
+        iterations=[tuple(pair) for pair in params.iterations],
+    )
+    claims = yaml.safe_load(Path(files.claims).read_text(encoding="utf-8"))
+    table = judge(claims, evidence)
+    with whole_file(snakemake.output.claims) as path:
+        table.to_csv(path, index=False)
+    for claim in table.itertuples():
+        log.info("%s: %s (%s)", claim.id, claim.verdict, claim.measured)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

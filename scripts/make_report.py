@@ -1,0 +1,48 @@
+"""Gather claims and figures on one self-contained page."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from dissection.files import whole_file
+from dissection.logs import log, logged
+from dissection.report import report_page
+
+PACKAGES = (
+    "snakemake",
+    "torch",
+    "torchvision",
+    "numpy",
+    "numba",
+    "scipy",
+    "scikit-learn",
+    "pandas",
+)
+
+
+def main() -> None:
+    files, params = snakemake.input, snakemake.params
+    figures = {
+        name: (Path(png).read_bytes(), Path(caption).read_text(encoding="utf-8"))
+        for name, png, caption in zip(params.figures, files.figures, files.captions, strict=True)
+    }
+    page = report_page(
+        Path(files.template).read_text(encoding="utf-8"),
+        params.run,
+        dict(sorted(figures.items())),
+        pd.read_csv(files.claims, keep_default_na=False, na_values={"effect": "", "spread": ""}),
+        yaml.safe_dump(dict(params.configuration), sort_keys=False, allow_unicode=True),
+        params.configuration_file,
+        [("Python", platform.python_version())] + [(name, version(name)) for name in PACKAGES],
+    )
+    with whole_file(snakemake.output.report) as path:
+        path.write_text(page, encoding="utf-8")
+    log.info("%d figures, %.1f MB", len(figures), len(page) / 1e6)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

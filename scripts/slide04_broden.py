@@ -1,0 +1,39 @@
+"""Draw images of the data set with their label maps, and its statistics beside the paper's."""
+
+import numpy as np
+import pandas as pd
+
+from dissection.broden import Broden
+from dissection.logs import logged, progress
+from dissection.plots.dataset import Sample, choose_samples, dataset_samples
+from dissection.plots.style import CATEGORY_COLORS, save
+
+SAMPLES = 5
+CANDIDATES = 400  # images, evenly spaced over the data set, that samples are chosen from
+
+
+def main() -> None:
+    data = Broden(snakemake.input.dataset)
+    numbers = np.unique(np.linspace(0, len(data) - 1, min(CANDIDATES, len(data))).astype(int))
+    labels = []
+    for i in progress(numbers, "images looked at"):
+        sample = Sample(data.image_names[i], np.empty(0), *data.load_labels(i))
+        labels.append({category: sample.labels(category) for category in CATEGORY_COLORS})
+    chosen = numbers[choose_samples(labels, SAMPLES)]
+    samples = [
+        Sample(data.image_names[i], data.load_image(i), *data.load_labels(i)) for i in chosen
+    ]
+
+    figure, drawn = dataset_samples(
+        samples,
+        data.names,
+        data.statistics(),
+        pd.read_csv(snakemake.input.published),
+        title="Images of the data set and their labels",
+    )
+    save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

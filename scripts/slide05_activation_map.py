@@ -1,0 +1,49 @@
+"""Draw how a unit's activation map becomes a binary map."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dissection.broden import Broden
+from dissection.logs import logged
+from dissection.plots.activation import activation_maps
+from dissection.plots.style import save
+from dissection.plots.units import best_unit, choose_units, unit_images
+from dissection.receptive_field import Geometry
+from dissection.top_images import TopImages
+
+
+def main() -> None:
+    files, params = snakemake.input, snakemake.params
+    data = Broden(files.dataset)
+    units = pd.read_csv(files.units, keep_default_na=False)
+    chosen = choose_units(units, params.units or best_unit(units))
+    shown = unit_images(
+        chosen,
+        TopImages.load(files.top_images),
+        np.load(files.thresholds),
+        data.image_names,
+        data.load_image,
+        count=1,
+    )
+    with np.load(files.histograms) as histograms:
+        counts = histograms["counts"][chosen["unit"] - 1]
+        edges = histograms["edges"][chosen["unit"] - 1]
+
+    figure, drawn = activation_maps(
+        shown,
+        counts,
+        edges,
+        Geometry.from_json(json.loads(Path(files.geometry).read_text())),
+        params.layer,
+        params.quantile,
+        title=params.title,
+    )
+    save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

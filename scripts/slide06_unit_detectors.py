@@ -1,0 +1,43 @@
+"""Draw the best detectors of each category on the images that excite them most."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dissection.broden import Broden
+from dissection.logs import logged
+from dissection.plots.style import save
+from dissection.plots.units import choose_units, unit_detectors, unit_images
+from dissection.receptive_field import Geometry
+from dissection.top_images import TopImages
+
+PER_CATEGORY = 3
+IMAGES = 6
+
+
+def main() -> None:
+    files, params = snakemake.input, snakemake.params
+    data = Broden(files.dataset)
+    units = pd.read_csv(files.units, keep_default_na=False)
+    shown = unit_images(
+        choose_units(units, params.units, params.iou_threshold, PER_CATEGORY),
+        TopImages.load(files.top_images),
+        np.load(files.thresholds),
+        data.image_names,
+        data.load_image,
+        count=IMAGES,
+    )
+    figure, drawn = unit_detectors(
+        shown,
+        Geometry.from_json(json.loads(Path(files.geometry).read_text())),
+        params.layer,
+        title=params.title,
+    )
+    save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,28 @@
+"""Draw unique detectors and accuracies against the rotation of a layer's basis."""
+
+import pandas as pd
+
+from dissection.logs import logged
+from dissection.plots.curves import category_curves
+from dissection.plots.style import SLIDE, save
+
+
+def main() -> None:
+    params = snakemake.params
+    table = pd.read_csv(snakemake.input.rotation)
+    seeds = table["seed"].nunique()
+    figure, drawn = category_curves(
+        "alpha",
+        table,
+        x_label="Rotation α, from the network's own basis (0) to a random one (1)",
+        title=f"{params.title} {params.layer}, rotated towards {seeds} random bases",
+        below={"network": "accuracy", "linear probe": "probe_accuracy"},
+        reference=(params.published_fall, "paper, α = 1: −80 %"),
+        width=SLIDE * 0.7,
+    )
+    save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,31 @@
+"""Draw unique detectors and the accuracy against the training iteration."""
+
+import pandas as pd
+
+from dissection.logs import logged
+from dissection.plots.curves import category_curves
+from dissection.plots.style import SLIDE, save
+
+
+def main() -> None:
+    params = snakemake.params
+    training = pd.read_csv(snakemake.input.training).set_index("iteration")["accuracy"]
+    tables = []
+    for iteration, file in zip(params.iterations, snakemake.input.detectors, strict=True):
+        counts = pd.read_csv(file).query("rule == 'per_category'")
+        tables.append(counts.assign(iteration=iteration, accuracy=training.get(iteration)))
+    figure, drawn = category_curves(
+        "iteration",
+        pd.concat(tables, ignore_index=True),
+        x_label="Training iteration (logarithmic)",
+        title=f"{params.title} {params.layer}: detectors emerge during training",
+        log=True,
+        below={"held out": "accuracy"},
+        width=SLIDE * 0.7,
+    )
+    save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,170 @@
+"""Training: learns, resumes bit for bit, keeps snapshots, refuses what cannot work."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import dissection.training
+from dissection.architectures import build
+from dissection.errors import InputError
+from dissection.training import one_cycle, train
+
+SPEC = {
+    **{"architecture": "alexnet", "task": "scene", "seed": 3, "dropout": 0.5},
+    **{"batch_norm": True, "head": "fc", "width": 1, "snapshots": [0, 3, 4]},
+    "training": {
+        **{"epochs": 3, "batch_size": 8, "learning_rate": 0.002},
+        **{"weight_decay": 1e-4, "threads": 1},
+    },
+}
+STEPS = 4  # an epoch
+
+
+@pytest.fixture(autouse=True)
+def settings():
+    """Training fixes torch's threads and algorithms for its process; tests share one."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for part, count in (("", 8 * STEPS + 3), ("held_out_", 10)):
+        labels = np.arange(count) % 4
+        images = rng.integers(0, 60, (count, 64, 64, 3)) + 50 * labels[:, None, None, None]
+        np.save(folder / f"{part}images.npy", images.astype(np.uint8))
+        np.save(folder / f"{part}labels.npy", labels)
+    return folder
+
+
+def run(data, folder, spec=SPEC):
+    train(
+        spec,
+        data,
+        folder / "weights.pt",
+        folder / "t.csv",
+        folder / "snapshots",
+        folder / "unfinished",
+    )
+    return torch.load(folder / "weights.pt", weights_only=True), pd.read_csv(folder / "t.csv")
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return folder, *run(data, folder)
+
+
+def test_table_has_snapshots_and_ends_of_epochs(undisturbed):
+    _, _, table = undisturbed
+    assert list(table.columns) == ["iteration", "loss", "accuracy"]
+    assert list(table["iteration"]) == [0, 3, 4, 8, 12]
+    assert math.isnan(table["loss"][0])
+    assert table["loss"].iloc[-1] < table["loss"][1]
+    assert table["accuracy"].between(0, 1).all()
+
+
+def test_snapshots_are_what_was_asked_for(undisturbed):
+    folder, weights, _ = undisturbed
+    assert sorted(path.name for path in (folder / "snapshots").iterdir()) == [
+        "0.pt",
+        "3.pt",
+        "4.pt",
+    ]
+    torch.manual_seed(SPEC["seed"])
+    initial = build(SPEC, 4).state_dict()
+    assert equal(torch.load(folder / "snapshots/0.pt", weights_only=True), initial)
+    assert not equal(torch.load(folder / "snapshots/4.pt", weights_only=True), weights)
+    assert not (folder / "unfinished").exists()
+
+
+@pytest.mark.parametrize("stop", [2, 5, 8, 11])
+def test_interrupted_training_ends_with_the_same_weights(
+    data, undisturbed, tmp_path, monkeypatch, stop
+):
+    calls = 0
+    original = torch.nn.functional.cross_entropy
+
+    def interrupted(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.nn.functional, "cross_entropy", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path)
+    assert not (tmp_path / "weights.pt").exists()
+    calls = 0
+    monkeypatch.setattr(
+        torch.nn.functional, "cross_entropy", lambda *a: (counted.append(1), original(*a))[1]
+    )
+    counted: list[int] = []
+    weights, table = run(data, tmp_path)
+    assert len(counted) == (3 - (stop - 1) // STEPS) * STEPS  # finished epochs are not repeated
+    assert equal(weights, undisturbed[1])
+    pd.testing.assert_frame_equal(table, undisturbed[2])
+
+
+def test_unfinished_training_of_another_setting_is_not_resumed(
+    data, undisturbed, tmp_path, monkeypatch
+):
+    other = SPEC | {"dropout": 0.2}
+    monkeypatch.setattr(dissection.training.shutil, "rmtree", lambda *a, **k: None)
+    run(data, tmp_path, other)  # leaves its unfinished state behind
+    monkeypatch.undo()
+    assert equal(run(data, tmp_path)[0], undisturbed[1])
+
+
+def test_untrained_network(data, tmp_path):
+    spec = SPEC | {"snapshots": [], "training": SPEC["training"] | {"epochs": 0}}
+    weights, table = run(data, tmp_path, spec)
+    torch.manual_seed(SPEC["seed"])
+    assert equal(weights, build(spec, 4).state_dict())
+    assert list(table["iteration"]) == [0]
+
+
+@pytest.mark.parametrize("task", ["object", "rotation", "colorization", "puzzle"])
+def test_every_task_trains(data, tmp_path, task):
+    spec = SPEC | {"task": task, "snapshots": [], "training": SPEC["training"] | {"epochs": 1}}
+    _, table = run(data, tmp_path, spec)
+    assert np.isfinite(table["loss"].iloc[-1])
+
+
+def test_it_learns(data, tmp_path):
+    spec = SPEC | {"snapshots": [], "training": SPEC["training"] | {"epochs": 12}}
+    assert run(data, tmp_path, spec)[1]["accuracy"].iloc[-1] > 0.6
+
+
+def test_snapshot_beyond_the_end_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match="after 13 iterations, but the training has 12"):
+        run(data, tmp_path, SPEC | {"snapshots": [13]})
+
+
+def test_loss_that_is_not_a_number_stops_it(data, tmp_path):
+    spec = SPEC | {"training": SPEC["training"] | {"learning_rate": 1e30}}
+    with pytest.raises(InputError, match="learning_rate"):
+        run(data, tmp_path, spec | {"batch_norm": False})
+    assert not (tmp_path / "weights.pt").exists()
+
+
+def test_learning_rate_rises_then_falls():
+    rates = [one_cycle(i, 200) for i in range(201)]
+    top = int(np.argmax(rates))
+    assert top == 30
+    assert (np.diff(rates[: top + 1]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert rates[-1] == pytest.approx(0)
