@@ -19,8 +19,8 @@ from scipy.ndimage import gaussian_filter
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from dissection.broden import CATEGORIES
+from dissection.geometry import Geometry
 from dissection.labels import LabelStore, pack_labels
-from dissection.receptive_field import Geometry
 from dissection.tally import tally_overlaps
 from dissection.thresholds import compute_thresholds
 

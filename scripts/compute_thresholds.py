@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dissection.activations import open_layer
+from dissection.activation_files import open_layer
 from dissection.files import whole_file
 from dissection.logs import log, logged
 from dissection.thresholds import compute_thresholds

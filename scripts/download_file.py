@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from pathlib import Path
 
 from dissection.files import whole_file
 from dissection.logs import log, logged

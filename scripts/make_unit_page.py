@@ -9,10 +9,10 @@ import pandas as pd
 
 from dissection.broden import Broden
 from dissection.files import whole_file
+from dissection.geometry import Geometry
 from dissection.logs import log, logged
 from dissection.pages import units_page
 from dissection.plots.style import CATEGORY_COLORS
-from dissection.receptive_field import Geometry
 from dissection.top_images import TopImages
 
 

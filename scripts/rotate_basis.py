@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import torch
 
-from dissection.activations import open_layer
+from dissection.activation_files import open_layer
 from dissection.discrimination import (
     linear_probe,
     pooled_features,

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from dissection.broden import Broden
+from dissection.geometry import Geometry
 from dissection.logs import logged
 from dissection.plots.activation import activation_maps
 from dissection.plots.style import save
 from dissection.plots.units import best_unit, choose_units, unit_images
-from dissection.receptive_field import Geometry
 from dissection.top_images import TopImages
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from dissection.broden import Broden
+from dissection.geometry import Geometry
 from dissection.logs import logged
 from dissection.plots.style import save
 from dissection.plots.units import choose_units, unit_detectors, unit_images
-from dissection.receptive_field import Geometry
 from dissection.top_images import TopImages
 
 PER_CATEGORY = 3

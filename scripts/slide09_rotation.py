@@ -10,14 +10,22 @@ from dissection.plots.style import SLIDE, save
 def main() -> None:
     params = snakemake.params
     table = pd.read_csv(snakemake.input.rotation)
-    seeds = table["seed"].nunique()
+    published = pd.read_csv(snakemake.input.published).iloc[0]
+    totals = table[table["category"] == "total"]
+    start = totals.loc[totals["alpha"] == totals["alpha"].min(), "unique"].mean()
+    change = published["unique_change"]
+    bases = table["seed"].nunique()
+    sign = "\N{MINUS SIGN}" if change < 0 else "+"
     figure, drawn = category_curves(
         "alpha",
         table,
         x_label="Rotation α, from the network's own basis (0) to a random one (1)",
-        title=f"{params.title} {params.layer}, rotated towards {seeds} random bases",
+        title=f"{params.title} {params.layer}, rotated towards {bases} random bases",
         below={"network": "accuracy", "linear probe": "probe_accuracy"},
-        reference=(params.published_fall, "paper, α = 1: −80 %"),
+        reference=(
+            start * (1 + change),
+            f"{published['title']} at α = {published['alpha']:g}: {sign}{abs(change):.0%} (paper)",
+        ),
         width=SLIDE * 0.7,
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)

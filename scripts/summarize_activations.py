@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from dissection.activations import open_layer
+from dissection.activation_files import open_layer
 from dissection.files import whole_file
 from dissection.histograms import activation_histograms
 from dissection.logs import log, logged

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from dissection.activations import open_layer, shard_ranges
+from dissection.activation_files import open_layer
 from dissection.labels import LabelStore
 from dissection.logs import log, logged
+from dissection.shards import shard_ranges
 from dissection.tally import tally_overlaps
 
 

@@ -12,17 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dissection.activations import (
-    LayerOutputs,
-    cache_activations,
-    layer_file_name,
-    open_layer,
-    shard_ranges,
-)
+from dissection.activation_files import layer_file_name, open_layer
+from dissection.activations import LayerOutputs, cache_activations
 from dissection.errors import InputError
+from dissection.geometry import Geometry
 from dissection.networks import Network
 from dissection.preprocessing import Preprocessing
-from dissection.receptive_field import Geometry
+from dissection.shards import shard_ranges
 
 torch.set_num_threads(1)
 

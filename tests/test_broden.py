@@ -174,7 +174,7 @@ def test_missing_folder(tmp_path):
 def test_table_cut_off_anywhere(folder, table):
     whole = (folder / table).read_bytes()
     lines = [0, *(m.end() for m in re.finditer(b"\n", whole))]
-    for length in range(0, len(whole), 3):
+    for length in sorted({*range(0, len(whole), 3), *lines}):
         if length in lines[2:]:
             continue  # a table with fewer rows, which only other tables can contradict
         (folder / table).write_bytes(whole[:length])

@@ -17,6 +17,7 @@ from PIL import Image
 
 from dissection.broden import CATEGORIES
 from dissection.errors import InputError
+from dissection.geometry import Geometry, upsample
 from dissection.plots.activation import activation_maps
 from dissection.plots.curves import category_curves
 from dissection.plots.dataset import Sample, choose_samples, dataset_samples
@@ -32,7 +33,6 @@ from dissection.plots.units import (
     unit_detectors,
     unit_images,
 )
-from dissection.receptive_field import Geometry, upsample
 from dissection.top_images import TopImages
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,6 +1,5 @@
 """Run a network over images and keep the activation maps of its layers on disk."""
 
-import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,78 +11,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from dissection.activation_files import layer_file_name
 from dissection.disk_space import require_room
 from dissection.errors import InputError
 from dissection.files import whole_folder
 from dissection.logs import log, progress
 from dissection.networks import Network, find_layer
-from dissection.receptive_field import Geometry, receptive_fields
-
-
-def shard_ranges(images: int, shards: int, batch_size: int) -> list[range]:
-    """Split the images into shards at borders of batches.
-
-    A batch therefore holds the same images whatever the number of shards, and every activation
-    has the same bits. With more shards than batches some are empty.
-
-    Examples
-    --------
-    >>> shard_ranges(10, 2, 4)
-    [range(0, 4), range(4, 10)]
-    """
-    batches = -(-images // batch_size)
-    borders = [min(images, batches * k // shards * batch_size) for k in range(shards + 1)]
-    return [range(*pair) for pair in itertools.pairwise(borders)]
-
-
-def layer_file_name(layer: str) -> str:
-    """Return a layer's name as it stands in file names.
-
-    Examples
-    --------
-    >>> layer_file_name("inception_5b/output")
-    'inception_5b-output'
-    """
-    return layer.replace("/", "-")
-
-
-def open_layer(folder: str | Path, layer: str) -> tuple[np.ndarray, Geometry]:
-    """Open what `cache_activations` wrote of one layer.
-
-    Returns
-    -------
-    activations : float16 or float32 (images, units, height, width)
-        Memory-mapped, read-only.
-    geometry : Geometry
-
-    Raises
-    ------
-    InputError
-        If the files are missing or do not belong together.
-    """
-    base = Path(folder) / layer_file_name(layer)
-    array_file, geometry_file = (base.with_name(base.name + end) for end in (".npy", ".json"))
-    try:
-        geometry = Geometry.from_json(json.loads(geometry_file.read_text(encoding="utf-8")))
-        try:
-            activations = np.load(array_file, mmap_mode="r", allow_pickle=False)
-        except ValueError:  # an array without images cannot be mapped
-            activations = np.load(array_file, allow_pickle=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"The activations of layer '{layer}' in {folder} cannot be read ({error}). Delete the "
-            "folder and compute them again."
-        ) from error
-    if (
-        activations.ndim != 4
-        or activations.shape[2:] != (geometry.height, geometry.width)
-        or activations.dtype not in (np.float16, np.float32)
-    ):
-        raise InputError(
-            f"{array_file}: {activations.dtype} {activations.shape} does not fit the geometry in "
-            f"{geometry_file.name}. Delete the folder and compute the activations again."
-        )
-    return activations, geometry
+from dissection.receptive_field import receptive_fields
 
 
 class _Finished(Exception):  # noqa: N818

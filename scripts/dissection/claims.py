@@ -89,7 +89,8 @@ def difference(evidence: Evidence, claim: Mapping) -> Effect:
         missing = claim["fewer"] if more else claim["more"]
         return Effect(math.nan, math.nan, f"no network stands for {missing} in this run")
     means, variance = [], 0.0
-    seeds = [evidence.count(name, None, categories)[0] for name in evidence.groups["baseline"]]
+    baseline = evidence.groups.get("baseline", ())
+    seeds = [evidence.count(name, None, categories)[0] for name in baseline]
     between = np.var(seeds, ddof=1) if len(seeds) > 1 else math.nan
     for group in (more, fewer):
         counts = [evidence.count(name, None, categories) for name in group]
@@ -106,6 +107,8 @@ def emergence(evidence: Evidence, claim: Mapping) -> Effect:
 
     Spread: bootstrap over images.
     """
+    if not evidence.groups.get("baseline"):
+        return Effect(math.nan, math.nan, "no network stands for baseline in this run")
     network = evidence.groups["baseline"][0]
     layers = evidence.layers[network]
     if len(layers) < 3:
@@ -171,7 +174,7 @@ def variation(evidence: Evidence, claim: Mapping) -> Effect:
 
     Spread: the standard error of a standard deviation of n normal values, sd / sqrt(2 (n - 1)).
     """
-    counts = [evidence.count(name)[0] for name in evidence.groups["baseline"]]
+    counts = [evidence.count(name)[0] for name in evidence.groups.get("baseline", ())]
     if len(counts) < 2 or np.mean(counts) == 0:
         return Effect(math.nan, math.nan, "fewer than two seeds in this run")
     relative = float(np.std(counts, ddof=1) / np.mean(counts))

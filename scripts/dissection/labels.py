@@ -14,7 +14,7 @@ import numpy as np
 
 from dissection.broden import CATEGORIES, Broden
 from dissection.errors import InputError
-from dissection.files import whole_folder
+from dissection.files import ARRAY_FILE_ERRORS, whole_folder
 from dissection.logs import progress
 from dissection.segments import Segments, pack_image
 
@@ -111,7 +111,7 @@ class LabelStore:
             self.segments = Segments(**{name: np.asarray(m) for name, m in self._maps.items()})
             self.sizes = self.segments.sizes
             self._check()
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except ARRAY_FILE_ERRORS as error:
             raise InputError(
                 f"{self.folder} is not a complete label store ({error}). Delete the folder and "
                 "pack the labels again."

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from dissection.receptive_field import Geometry, interpolants, map_coordinates
+from dissection.geometry import Geometry, interpolants, map_coordinates
 from dissection.segments import Segments
 
 

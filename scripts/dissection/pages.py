@@ -10,9 +10,9 @@ import pandas as pd
 from PIL import Image
 
 from dissection.broden import CATEGORIES
+from dissection.geometry import Geometry, upsample
 from dissection.plots.masked import darken_outside
 from dissection.plots.style import concept_name
-from dissection.receptive_field import Geometry, upsample
 from dissection.top_images import TopImages
 
 GAP = 3  # pixels between the images of a strip

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dissection.geometry import Geometry
 from dissection.labels import LabelStore
 from dissection.logs import progress
-from dissection.receptive_field import Geometry
 from dissection.rotation import rotate
 from dissection.shards import check_shards, chunks, count_chunks
 from dissection.tally import Tally, tally_overlaps
@@ -51,7 +51,7 @@ def dissect_rotated(
     for _ in range(counters[0].passes):
         for first, chunk in progress(chunks(shards), "pieces of the thresholds", total=total):
             for counter, R in zip(counters, rotations, strict=True):
-                counter.update(rotate(chunk, R).astype(dtype), first)
+                counter.update(_rotated(chunk, R), first)
         for counter in counters:
             counter.end_pass()
     thresholds = [counter.thresholds() for counter in counters]
@@ -60,7 +60,12 @@ def dissect_rotated(
     tallies: list[Tally | None] = [None] * len(rotations)
     for first, chunk in progress(chunks(shards), "pieces of the tallies", total=total):
         for i, R in enumerate(rotations):
-            rotated = rotate(chunk, R).astype(dtype)
+            rotated = _rotated(chunk, R)
             tally = tally_overlaps(rotated, thresholds[i], store, geometry, first_image=first)
             tallies[i] = tally if tallies[i] is None else tallies[i] + tally
     return tallies
+
+
+def _rotated(chunk: np.ndarray, R: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # the counter names unit and image of what became infinite
+        return rotate(chunk, R).astype(chunk.dtype)

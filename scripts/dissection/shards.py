@@ -4,6 +4,7 @@ A shard is an array (images, units, height, width), usually memory-mapped from a
 Shards follow one another: image 0 of the second shard comes after the last image of the first.
 """
 
+import itertools
 import mmap
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +13,22 @@ import numpy as np
 from dissection.errors import InputError
 
 CHUNK_BYTES = 32 * 2**20  # read at a time: far above the cost of a call, far below any memory
+
+
+def shard_ranges(images: int, shards: int, batch_size: int) -> list[range]:
+    """Split the images into shards at borders of batches.
+
+    A batch therefore holds the same images whatever the number of shards, and every activation
+    has the same bits. With more shards than batches some are empty.
+
+    Examples
+    --------
+    >>> shard_ranges(10, 2, 4)
+    [range(0, 4), range(4, 10)]
+    """
+    batches = -(-images // batch_size)
+    borders = [min(images, batches * k // shards * batch_size) for k in range(shards + 1)]
+    return [range(*pair) for pair in itertools.pairwise(borders)]
 
 
 def check_shards(shards: Sequence[np.ndarray]) -> tuple[int, tuple[int, int, int]]:

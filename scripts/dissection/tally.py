@@ -9,16 +9,14 @@ S_k equals T_k exactly.
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
 from dissection.broden import CATEGORIES
 from dissection.errors import InputError
-from dissection.files import whole_file
+from dissection.files import ARRAY_FILE_ERRORS, whole_file
 from dissection.float_keys import (
     _largest_of_maps,
     infinity_key,
@@ -26,10 +24,10 @@ from dissection.float_keys import (
     key_values,
     not_finite,
 )
+from dissection.geometry import Geometry
 from dissection.labels import LabelStore
 from dissection.logs import progress
 from dissection.overlaps import count_labels, count_overlaps, make_grids, maps_as_float64
-from dissection.receptive_field import Geometry
 from dissection.shards import check_shards, chunks, count_chunks
 
 CHUNK_BYTES = 8 * 2**20  # of activations; at most four times as much if all are above threshold
@@ -81,9 +79,9 @@ class Tally:
     def load(cls, path: str | Path) -> Tally:
         """Read what `save` wrote."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return cls(file["intersection"], file["unit_area"], file["label_area"])
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile, zlib.error) as error:
+        except ARRAY_FILE_ERRORS as error:
             raise InputError(
                 f"{path} is not a complete tally ({error}). Delete it and run again."
             ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from dissection.errors import InputError
-from dissection.files import whole_file
+from dissection.files import ARRAY_FILE_ERRORS, whole_file
 from dissection.float_keys import greatest_activations
 from dissection.logs import progress
 from dissection.shards import check_shards, chunks, count_chunks
@@ -42,9 +42,9 @@ class TopImages:
     def load(cls, path: str | Path) -> TopImages:
         """Read what `save` wrote."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return cls(file["images"], file["maxima"], file["maps"])
-        except (OSError, ValueError, KeyError) as error:
+        except ARRAY_FILE_ERRORS as error:
             raise InputError(
                 f"{path} is not a file of top images ({error}). Delete it and run again."
             ) from error

@@ -1,6 +1,5 @@
 # Helpers only: the configuration, where results lie, and what a rule's script depends on.
 
-import ast
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from dissection.configuration import complete
 from dissection.errors import InputError
+from dissection.imports import imported_files, module_files
 
 
 def completed_config():
@@ -31,6 +31,9 @@ RESULTS = f"results/{CONFIG['run']}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
+# A job asks for a GPU only where the profile says how many there are (resources: gpu: 4).
+GPU = 1 if workflow.global_resources.get("gpu") else 0
+
 # A trained network's weights after some iterations are a network of their own: NAME@ITERATION.
 NETWORK_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*(@\d+)?"
 
@@ -47,36 +50,33 @@ def code(script):
     Snakemake itself watches the script alone: with these among a rule's inputs, an edited
     module reruns what depends on it, and nothing else.
     """
-    library = ROOT / "scripts/dissection"
-    found = set()
-
-    def visit(path):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                names = [
-                    node.module,
-                    *(f"{node.module}.{alias.name}" for alias in node.names),
-                ]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            for name in names:
-                package, *steps = name.split(".")
-                if package != "dissection":
-                    continue
-                base = library.joinpath(*steps)
-                for module in (base.with_suffix(".py"), base / "__init__.py"):
-                    if module.is_file() and module not in found:
-                        found.add(module)
-                        visit(module)
-
-    visit(ROOT / f"scripts/{script}.py")
-    return sorted(str(module.relative_to(ROOT)) for module in found)
+    scripts = ROOT / "scripts"
+    modules = imported_files(scripts / f"{script}.py", scripts)
+    return [str(module.relative_to(ROOT)) for module in modules]
 
 
 def script_path(name):
     """Where a rules file finds a script."""
     return f"../../scripts/{name}.py"
+
+
+def memory(least, share=0, most=16000):
+    """MB for a job: `least`, and a share of its activations' size; a second attempt gets twice that."""
+
+    def mem_mb(wildcards, input, attempt):
+        # Inputs that another job of the group makes are not there yet: they count nothing.
+        folders = input.get("activations", [])
+        folders = [folders] if isinstance(folders, str) else folders
+        files = (file for folder in folders for file in Path(folder).rglob("*"))
+        size = sum(file.stat().st_size for file in files) / 1e6
+        return attempt * min(most, least + int(share * size))
+
+    return mem_mb
+
+
+def minutes(limit):
+    """Time for a job; a second attempt gets twice that."""
+    return lambda wildcards, attempt: attempt * limit
 
 
 def network_name(network):
@@ -98,7 +98,21 @@ def dataset_folder(wildcards=None):
     """The data set in Broden format."""
     if "broden" in CONFIG["dataset"]:
         return f"resources/broden1_{CONFIG['dataset']['broden']}"
+    if "masks" in CONFIG["dataset"]:
+        return f"{RESULTS}/imported"
     return CONFIG["dataset"].get("folder", f"{RESULTS}/dataset")
+
+
+def newest(folders):
+    """What was changed last in each folder.
+
+    A folder's own date says nothing of edits inside its files, which would be too many inputs.
+    """
+    found = []
+    for folder in folders:
+        paths = [path for path in Path(folder).rglob("*") if path.name[0] != "."]
+        found += sorted(paths, key=lambda path: path.stat().st_mtime_ns)[-1:]
+    return [str(path) for path in found]
 
 
 def training_parameters(wildcards):
@@ -114,7 +128,7 @@ def training_content(wildcards):
 
 
 def network_files(wildcards):
-    """The files that a network is made of: weights, a folder of snapshots, checked downloads."""
+    """The files that a network is made of: weights, a folder of snapshots, checked downloads, code."""
     name, _, iteration = wildcards.network.partition("@")
     network = NETWORKS[name]
     if "trained" in network:
@@ -129,9 +143,12 @@ def network_files(wildcards):
         stem = f"zoo-{source['download']}" if "caffe" in network else source["download"]
         return [f"resources/checked/{stem}{end}.json" for end in ends]
     options = next(network[kind] for kind in network if kind not in ("title", "layers"))
-    return [
+    files = [
         options[key] for key in ("prototxt", "caffemodel", "file") if key in options
     ]
+    if "factory" in network:
+        files += map(str, module_files(options["function"].partition(":")[0], "."))
+    return files
 
 
 def torchvision_name(name, weights):

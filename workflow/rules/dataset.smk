@@ -31,6 +31,9 @@ rule unpack_broden:
         "resources/logs/unpack_broden-{resolution}.log",
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(120),
     script:
         script_path("unpack_broden")
 
@@ -48,10 +51,45 @@ rule synthesize_broden:
     conda:
         "../../environment.yml"
     threads: 4
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         **CONFIG["dataset"].get("synthetic", {}),
     script:
         script_path("synthesize_broden")
+
+
+if "masks" in CONFIG["dataset"]:
+
+    rule import_masks:
+        """Turn images with masks of your own into a data set in Broden format."""
+        input:
+            images=CONFIG["dataset"]["masks"]["images"],
+            masks=CONFIG["dataset"]["masks"]["masks"],
+            labels=CONFIG["dataset"]["masks"]["labels"],
+            newest=lambda wildcards: newest(
+                [
+                    CONFIG["dataset"]["masks"]["images"],
+                    *CONFIG["dataset"]["masks"]["masks"],
+                ]
+            ),
+            code=code("import_masks"),
+        output:
+            dataset=directory(f"{RESULTS}/imported"),
+        log:
+            f"{LOGS}/import_masks.log",
+        benchmark:
+            f"{BENCHMARKS}/import_masks.jsonl"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=memory(4000),
+            runtime=minutes(120),
+        params:
+            longest_side=CONFIG["dataset"]["masks"].get("longest_side"),
+        script:
+            script_path("import_masks")
 
 
 rule synthesize_training_set:
@@ -67,6 +105,9 @@ rule synthesize_training_set:
     conda:
         "../../environment.yml"
     threads: 4
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         **CONFIG["training_set"],
     script:
@@ -87,5 +128,8 @@ rule pack_labels:
     conda:
         "../../environment.yml"
     threads: 4
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(120),
     script:
         script_path("pack_labels")

@@ -16,6 +16,10 @@ rule cache_activations:
     conda:
         "../../environment.yml"
     threads: DISSECTION["threads"]
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(240),
+        gpu=GPU,
     params:
         network=lambda wildcards: NETWORKS[network_name(wildcards.network)],
         shards=DISSECTION["shards"],
@@ -40,6 +44,9 @@ rule compute_thresholds:
         f"{BENCHMARKS}/compute_thresholds/{{network}}/{{layer}}.jsonl"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(2000, share=0.3, most=8000),
+        runtime=minutes(60),
     params:
         quantile=DISSECTION["quantile"],
     script:
@@ -61,6 +68,9 @@ rule summarize_activations:
         f"{BENCHMARKS}/summarize_activations/{{network}}/{{layer}}.jsonl"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(2000, share=0.3, most=8000),
+        runtime=minutes(60),
     params:
         top_images=DISSECTION["top_images"],
     script:
@@ -83,6 +93,9 @@ rule tally_overlaps:
         f"{BENCHMARKS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.jsonl"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(2000, share=0.3, most=8000),
+        runtime=minutes(60),
     params:
         shards=DISSECTION["shards"],
         batch_size=DISSECTION["batch_size"],
@@ -116,6 +129,9 @@ rule score_units:
         f"{BENCHMARKS}/score_units/{{network}}/{{layer}}.jsonl"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
     params:
         iou_threshold=DISSECTION["iou_threshold"],
         bootstrap_samples=DISSECTION["bootstrap_samples"],

@@ -144,6 +144,7 @@ if "slide09_rotation" in CONFIG["figures"]:
         """Slide 9: unique detectors and accuracies against the rotation of the basis."""
         input:
             rotation=rotation_file(),
+            published="workflow/published/rotation.csv",
             code=code("slide09_rotation"),
         output:
             **figure_files("slide09_rotation"),

@@ -18,6 +18,7 @@ rule judge_claims:
         f"{LOGS}/judge_claims.log",
     benchmark:
         f"{BENCHMARKS}/judge_claims.jsonl"
+    localrule: True
     conda:
         "../../environment.yml"
     params:
@@ -52,6 +53,9 @@ rule make_unit_page:
         f"{BENCHMARKS}/make_unit_page/{{network}}/{{layer}}.jsonl"
     conda:
         "../../environment.yml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
     params:
         title=lambda wildcards: title(wildcards.network),
         iou_threshold=DISSECTION["iou_threshold"],
@@ -76,6 +80,7 @@ rule make_report:
         f"{LOGS}/make_report.log",
     benchmark:
         f"{BENCHMARKS}/make_report.jsonl"
+    localrule: True
     conda:
         "../../environment.yml"
     params:

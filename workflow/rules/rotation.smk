@@ -17,6 +17,10 @@ rule rotate_basis:
         f"{BENCHMARKS}/rotate_basis/{{network}}/{{layer}}.jsonl"
     conda:
         "../../environment.yml"
+    threads: DISSECTION["threads"]
+    resources:
+        mem_mb=memory(4000, share=0.3),
+        runtime=minutes(720),
     params:
         network=lambda wildcards: NETWORKS[network_name(wildcards.network)],
         alphas=CONFIG["rotation"]["alphas"],

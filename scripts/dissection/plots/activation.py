@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from dissection.geometry import Geometry, upsample
 from dissection.plots.masked import enlarge, show_image, show_masked
 from dissection.plots.style import CATEGORY_COLORS, FAINT, INK, SLIDE, SMALL, TITLE, styled
 from dissection.plots.units import UnitImages, write_caption
-from dissection.receptive_field import Geometry, upsample
 
 SIDE = 1.3  # inches: an image
 PITCH = 1.75  # inches from one unit to the next

@@ -36,6 +36,7 @@ def category_curves(
     below: Mapping[str, str] | None = None,
     below_label: str = "Accuracy",
     below_from_zero: bool = True,
+    reference: tuple[float, str] | None = None,
     width: float = COLUMN,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw detectors by category, and their total, over one quantity.
@@ -59,6 +60,8 @@ def category_curves(
     below_label : str
     below_from_zero : bool
         Whether the second panel's axis starts at 0.
+    reference : (float, str), optional
+        A level to compare the total with, and what it is; a dashed line.
     width : float
         Of the figure, in inches.
 
@@ -92,6 +95,8 @@ def category_curves(
         rows, 1, sharex=True, squeeze=False, height_ratios=[2.2, 1.0][:rows]
     ).ravel()
     _curves(axes[0], upper, SERIES, x)
+    if reference:
+        _reference(axes[0], *reference)
     axes[0].set_ylabel(label)
     axes[0].set_ylim(0, max([*(s["greatest"].max() for s in upper.values()), 1]) * 1.08)
     axes[0].yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
@@ -153,6 +158,19 @@ def _curves(
             clip_on=False,
             gid=name,
         )
+
+
+def _reference(axes: Axes, level: float, name: str) -> None:
+    axes.axhline(level, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), gid="reference")
+    axes.annotate(
+        name,
+        (0.0, level),
+        xytext=(4, 2),
+        xycoords=("axes fraction", "data"),
+        textcoords="offset points",
+        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
+        gid="reference",
+    )
 
 
 def _horizontal_axis(axes: Axes, values: np.ndarray, log: bool) -> None:

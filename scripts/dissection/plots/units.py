@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dissection.errors import InputError
+from dissection.geometry import Geometry, upsample
 from dissection.plots.masked import enlarge, show_masked
 from dissection.plots.style import (
     CATEGORY_COLORS,
@@ -18,7 +19,6 @@ from dissection.plots.style import (
     concept_name,
     styled,
 )
-from dissection.receptive_field import Geometry, upsample
 from dissection.top_images import TopImages
 
 PANELS = 2  # units side by side

@@ -1,0 +1,79 @@
+"""Which source files a piece of Python code consists of."""
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+def imported_files(source: str | Path, root: str | Path) -> list[Path]:
+    """Find the files that a source file imports from a folder, directly or not.
+
+    Nothing is run, so modules that are named only at run time are not found. A file with an error
+    in it is found, but what it imports is not.
+
+    Parameters
+    ----------
+    source : path
+        A Python file.
+    root : path
+        Folder in which modules are looked for; those elsewhere are left out.
+
+    Returns
+    -------
+    list of Path
+        Below ``root``, sorted, without the source itself unless it is imported.
+    """
+    return _files_of(_imported_names(Path(source), Path(root)), Path(root))
+
+
+def module_files(module: str, root: str | Path) -> list[Path]:
+    """Find the files, in a folder, of a module, its packages and all that they import.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name.
+    root : path
+
+    Returns
+    -------
+    list of Path
+        As of `imported_files`; empty if the module lies elsewhere.
+    """
+    return _files_of([module], Path(root))
+
+
+def _files_of(names: Iterable[str], root: Path) -> list[Path]:
+    found: set[Path] = set()
+    waiting = list(names)
+    while waiting:
+        steps = waiting.pop().split(".")
+        for end in range(1, len(steps) + 1):  # a module's packages are run before it
+            base = root.joinpath(*steps[:end])
+            for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+                if path.is_file():
+                    if path not in found:
+                        found.add(path)
+                        waiting += _imported_names(path, root)
+                    break  # of a package and a module of one name, Python takes the package
+    return sorted(found)
+
+
+def _imported_names(path: Path, root: Path) -> Iterator[str]:
+    """Dotted names that a file imports; of `from a import b` both a and a.b."""
+    try:
+        nodes = list(ast.walk(ast.parse(path.read_bytes())))
+    except (SyntaxError, ValueError):
+        return
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = node.module or ""
+            if node.level:
+                parents = path.resolve().relative_to(root.resolve()).parent.parts
+                parents = parents[: len(parents) - node.level + 1]
+                package = ".".join([*parents, *package.split(".")] if package else parents)
+            if package:
+                yield package
+            yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
