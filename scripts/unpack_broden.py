@@ -1,17 +1,26 @@
-"""Unpack a downloaded archive of Broden."""
+"""Unpack a downloaded archive of Broden, and compare its counts with the published ones."""
 
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from dissection.broden import Broden
 from dissection.logs import log, logged
+from dissection.published import differences
 from dissection.unpack import unpack
 
 
 def main() -> None:
     archive = json.loads(Path(snakemake.input.archive).read_text(encoding="utf-8"))["file"]
     unpack(archive, snakemake.output.dataset)
-    log.info("%d images", len(Broden(snakemake.output.dataset)))
+    statistics = Broden(snakemake.output.dataset).statistics()
+    log.info("The data set has\n%s", statistics.to_string(index=False))
+    different = list(differences(statistics, pd.read_csv(snakemake.input.published)))
+    for sentence in different:
+        log.warning("Not as published: %s", sentence)
+    if not different:
+        log.info("All counts are as published.")
 
 
 if __name__ == "__main__":
