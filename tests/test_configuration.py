@@ -110,7 +110,7 @@ def test_figure_of_a_layer_that_is_not_listed():
     config = read("smoke.yaml")
     config["figures"]["slide05_activation_map"]["layer"] = "conv6"
     assert "figures.slide05_activation_map.layer" in message(config)
-    assert "conv1, conv2" in message(config)
+    assert f"Layers: {', '.join(config['networks']['alexnet']['layers'])}." in message(config)
 
 
 def test_two_data_sets_are_refused():

@@ -539,6 +539,12 @@ def test_layers_of_a_saved_network_give_what_they_gave_before(tmp_path, source, 
         find_layer(network, "blocks.2")
 
 
+def test_an_export_for_a_fixed_number_of_images_is_refused(tmp_path):
+    exported(small_model().eval(), tmp_path / "network.pt2", dynamic=False)
+    with pytest.raises(InputError, match=r"network\.pt2 was exported for inputs.*\(2, 3, 20, 20\)"):
+        load_network({"exported": {"file": tmp_path / "network.pt2", "input_size": [20, 20]}})
+
+
 def test_a_scripted_network_moves_with_its_wrapper(tmp_path):
     scripted(small_model().eval(), tmp_path / "network.pt")
     spec = {"torchscript": {"file": tmp_path / "network.pt", "input_size": [20, 20]}}

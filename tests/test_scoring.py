@@ -239,13 +239,16 @@ def test_bootstrap_is_resampling_blocks():
         )
         ious = intersection_over_union(again, primary)
         resampled.append(counts_by_definition(ious, primary, 0.25))
-    for row in table.itertuples():
-        units, unique = zip(*(counts[row.rule, row.category] for counts in resampled), strict=True)
-        # 5 % and 95 % of 60: the 3rd and the 57th.
-        assert (row.units_low, row.units_high) == (sorted(units)[2], sorted(units)[56])
-        assert (row.unique_low, row.unique_high) == (sorted(unique)[2], sorted(unique)[56])
-        assert row.units_se == pytest.approx(np.std(units, ddof=1))
-        assert row.unique_se == pytest.approx(np.std(unique, ddof=1))
+    counted = counts_by_definition(intersection_over_union(tally, primary), primary, 0.25)
+    for row in table.to_dict("records"):
+        key = row["rule"], row["category"]
+        drawn = zip(*(counts[key] for counts in resampled), strict=True)
+        for name, count, values in zip(("units", "unique"), counted[key], drawn, strict=True):
+            error = np.std(values, ddof=1)
+            assert row[f"{name}_se"] == pytest.approx(error)
+            # 90 % of a normal distribution lie within 1.645 standard deviations.
+            assert row[f"{name}_low"] == pytest.approx(max(count - 1.645 * error, 0), abs=1e-3)
+            assert row[f"{name}_high"] == pytest.approx(count + 1.645 * error, abs=1e-3)
     assert table["units_se"].max() > 0.5  # the example does vary
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from dissection.disk_space import NO_ROOM
 from dissection.errors import InputError
 
 log = logging.getLogger("dissection")
@@ -38,7 +39,7 @@ def logged(path: str | Path) -> Iterator[None]:
         log.error("Error: %s", error)
         sys.exit(1)
     except OSError as error:
-        if error.errno != 28:  # ENOSPC
+        if error.errno not in NO_ROOM:
             log.exception("Error: %s", error)
         else:
             where = f" while writing {error.filename}" if error.filename else ""

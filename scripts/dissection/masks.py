@@ -148,9 +148,10 @@ def _lines(problems: Sequence[str]) -> str:
 
 
 def _same_shape(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether one size is the other, scaled and rounded to whole pixels."""
+    """Whether one size is the other, scaled and then rounded, up or down, to whole pixels."""
     (height, width), (other_height, other_width) = size, other
-    return abs(other_height * width - other_width * height) < height + width
+    # From h' = s h + d, w' = s w + e with d, e both in [0, 1), or both in [-1/2, 1/2].
+    return abs(other_height * width - other_width * height) < max(*size, *other)
 
 
 def _pixels(size: tuple[int, ...]) -> str:

@@ -10,7 +10,7 @@ if "slide04_broden" in CONFIG["figures"]:
             published="workflow/published/broden.csv",
             code=code("slide04_broden"),
         output:
-            **figure_files("slide04_broden"),
+            **figure_outputs("slide04_broden"),
         log:
             f"{LOGS}/slide04_broden.log",
         benchmark:
@@ -37,7 +37,7 @@ if "slide05_activation_map" in CONFIG["figures"]:
             dataset=dataset_folder,
             code=code("slide05_activation_map"),
         output:
-            **figure_files("slide05_activation_map"),
+            **figure_outputs("slide05_activation_map"),
         log:
             f"{LOGS}/slide05_activation_map.log",
         benchmark:
@@ -68,7 +68,7 @@ if "slide06_unit_detectors" in CONFIG["figures"]:
             dataset=dataset_folder,
             code=code("slide06_unit_detectors"),
         output:
-            **figure_files("slide06_unit_detectors"),
+            **figure_outputs("slide06_unit_detectors"),
         log:
             f"{LOGS}/slide06_unit_detectors.log",
         benchmark:
@@ -102,7 +102,7 @@ if "slide08_layers" in CONFIG["figures"]:
             published="workflow/published/detectors.csv",
             code=code("slide08_layers"),
         output:
-            **figure_files("slide08_layers"),
+            **figure_outputs("slide08_layers"),
         log:
             f"{LOGS}/slide08_layers.log",
         benchmark:
@@ -125,7 +125,7 @@ if "slide08_networks" in CONFIG["figures"]:
             published="workflow/published/detectors.csv",
             code=code("slide08_networks"),
         output:
-            **figure_files("slide08_networks"),
+            **figure_outputs("slide08_networks"),
         log:
             f"{LOGS}/slide08_networks.log",
         benchmark:
@@ -147,7 +147,7 @@ if "slide09_rotation" in CONFIG["figures"]:
             published="workflow/published/rotation.csv",
             code=code("slide09_rotation"),
         output:
-            **figure_files("slide09_rotation"),
+            **figure_outputs("slide09_rotation"),
         log:
             f"{LOGS}/slide09_rotation.log",
         benchmark:
@@ -170,7 +170,7 @@ if "slide10_regularization" in CONFIG["figures"]:
             training=last_layers("slide10_regularization")["training"],
             code=code("compare_networks"),
         output:
-            **figure_files("slide10_regularization"),
+            **figure_outputs("slide10_regularization"),
         log:
             f"{LOGS}/slide10_regularization.log",
         benchmark:
@@ -200,7 +200,7 @@ if "slide11_iterations" in CONFIG["figures"]:
             training=f"{RESULTS}/networks/{CONFIG['figures']['slide11_iterations']['network']}/training.csv",
             code=code("slide11_iterations"),
         output:
-            **figure_files("slide11_iterations"),
+            **figure_outputs("slide11_iterations"),
         log:
             f"{LOGS}/slide11_iterations.log",
         benchmark:
@@ -226,7 +226,7 @@ if "slide12_initialization" in CONFIG["figures"]:
             training=last_layers("slide12_initialization")["training"],
             code=code("compare_networks"),
         output:
-            **figure_files("slide12_initialization"),
+            **figure_outputs("slide12_initialization"),
         log:
             f"{LOGS}/slide12_initialization.log",
         benchmark:
@@ -249,7 +249,7 @@ if "slide12_width" in CONFIG["figures"]:
             training=last_layers("slide12_width")["training"],
             code=code("compare_networks"),
         output:
-            **figure_files("slide12_width"),
+            **figure_outputs("slide12_width"),
         log:
             f"{LOGS}/slide12_width.log",
         benchmark:

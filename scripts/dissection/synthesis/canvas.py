@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dissection.synthesis.materials import MATERIALS, SIZE, patterns
+from dissection.synthesis.materials import MATERIALS, PLAIN, SIZE, patterns
 
 OVERSAMPLING = 2  # images are drawn at twice their size and averaged down
 PART_CHANNELS = 2  # a part, and a smaller one that lies on it
@@ -52,7 +52,7 @@ class Canvas:
         *,
         object_code: int,
         part_code: int,
-        material: str,
+        material: str | None,
         color: np.ndarray,
         detail: bool = False,
     ) -> None:
@@ -64,7 +64,8 @@ class Canvas:
             The first two are given by two opposite corners of their box.
         points : sequence of (x, y)
         object_code, part_code : int
-        material : str
+        material : str or None
+            None: painted plainly, without a label.
         color : float32 (3,), from 0 to 1
         detail : bool
             Whether the part lies on a part of the same object, which stays labelled too.
@@ -85,7 +86,7 @@ class Canvas:
             else:
                 draw.ellipse([moved[0], moved[1]], fill=1)
             inside = np.asarray(stencil)
-        variants = patterns(material)
+        variants = patterns(material or PLAIN)
         pattern = variants[self.rng.integers(len(variants))]
         height, width = inside.shape
         y, x = (
@@ -96,7 +97,7 @@ class Canvas:
         place = (slice(top, bottom), slice(left, right))
         self.image[place][inside] = np.clip(color * (1 + light) + light / 4, 0, 1)[inside]
         self.objects[place][inside] = object_code
-        self.materials[place][inside] = MATERIALS.index(material) + 1
+        self.materials[place][inside] = MATERIALS.index(material) + 1 if material else 0
         if detail:
             self.parts[1][place][inside] = part_code
         else:

@@ -9,6 +9,7 @@ MATERIALS = (
     *("brick", "wood", "metal", "fabric", "glass", "stone"),
     *("foliage", "water", "plastic", "tile", "skin", "grass"),
 )
+PLAIN = "plastic"  # the one without a pattern
 SIZE = 256  # of a pattern, pixels
 VARIANTS = 5  # of each material
 SEED = 12345  # the patterns are the same in every data set
@@ -71,7 +72,7 @@ def _pattern(material: str, rng: np.random.Generator, scale: float) -> np.ndarra
         return 0.22 * noise(4)
     if material == "water":
         return 0.14 * waves(y + 3.5 * scale * waves(x, 28), 7)
-    if material == "plastic":
+    if material == PLAIN:
         return np.zeros((SIZE, SIZE), np.float32)
     if material == "tile":
         joint = 9 * scale

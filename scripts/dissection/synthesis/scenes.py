@@ -181,12 +181,14 @@ def draw_scene(canvas: Canvas, scene: str) -> None:
     rng = canvas.rng
     outdoors, table = SCENES[scene]
     horizon = draw_background(canvas, outdoors, scene in AT_THE_SEA)
-    names = [
-        name
-        for name, (probability, most) in table.items()
-        if rng.random() < probability
-        for _ in range(rng.integers(1, most + 1))
-    ]
+    names: list[str] = []
+    while not names:  # in an image without any of its things the scene could not be told
+        names = [
+            name
+            for name, (probability, most) in table.items()
+            if rng.random() < probability
+            for _ in range(rng.integers(1, most + 1))
+        ]
     while rng.random() < STRAY_THING and len(names) < MOST_THINGS:
         names.append(list(THINGS)[rng.integers(len(THINGS))])
     placed = []
@@ -217,7 +219,7 @@ def draw_background(canvas: Canvas, outdoors: bool, water: bool = False) -> floa
     rng = canvas.rng
     horizon = rng.uniform(0.42, 0.66)
 
-    def half(name: str, top: float, bottom: float, material: str, color: np.ndarray) -> None:
+    def half(name: str, top: float, bottom: float, material: str | None, color: np.ndarray) -> None:
         canvas.paint(
             "rectangle",
             [(0, top), (1, bottom)],
@@ -227,11 +229,11 @@ def draw_background(canvas: Canvas, outdoors: bool, water: bool = False) -> floa
             color=color,
         )
 
-    def one_of(*choices: str) -> str:
+    def one_of(*choices: str | None) -> str | None:
         return choices[rng.integers(len(choices))]
 
     if outdoors:
-        half("sky", 0, horizon, "plastic", pale_color(rng, (0.57, 0.35, 0.9)))
+        half("sky", 0, horizon, None, pale_color(rng, (0.57, 0.35, 0.9)))
         if water and rng.random() < 0.75:
             half("sea", horizon, 1, "water", pale_color(rng, (0.55, 0.5, 0.6)))
         elif rng.random() < 0.55:
@@ -240,7 +242,7 @@ def draw_background(canvas: Canvas, outdoors: bool, water: bool = False) -> floa
         else:
             half("road", horizon, 1, one_of("stone", "tile"), pale_color(rng, (0, 0.03, 0.45)))
     else:
-        walls = one_of("plastic", "plastic", "brick", "tile")
+        walls = one_of(None, None, "brick", "tile")
         half("wall", 0, horizon, walls, pale_color(rng, (rng.random(), 0.15, 0.8)))
         floor = one_of("wood", "tile", "fabric")
         half("floor", horizon, 1, floor, pale_color(rng, (0.08, 0.3, 0.55)))

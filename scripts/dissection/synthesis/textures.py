@@ -80,8 +80,10 @@ def _honeycombed(g: Grid) -> np.ndarray:
     for i in (row - 1, row, row + 1):
         offset = np.abs(i) % 2 * size / 2
         column = np.round((g.u - offset) / size)
-        for j in (column - 1, column, column + 1):
-            distances.append((g.u - offset - j * size) ** 2 + (g.v - i * row_height) ** 2)
+        distances += [
+            (g.u - offset - j * size) ** 2 + (g.v - i * row_height) ** 2
+            for j in (column - 1, column, column + 1)
+        ]
     nearest = np.sqrt(np.sort(np.stack(distances), axis=0)[:2])
     return nearest[1] - nearest[0] < 0.16 * size
 
