@@ -1,23 +1,28 @@
 # make replicate   every plot of the slides: set-up included
 # make test        all tests: set-up included
+# make benchmark   measure speed and memory; SIZE=full at Broden's size, FOLDER=... for its data
 # make format      format the sources
 # make docs        write the table of keys in config/README.md
 # make lock        resolve requirements.in anew
 
 PYTHON ?= python3
+SIZE ?= small
 CORES ?= $(shell $(PYTHON) -c "import os; print(os.cpu_count())")
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/requirements.lock
 SNAKEFILES := Snakefile workflow/rules
 
-.PHONY: replicate test check format docs lock environment clean
+.PHONY: replicate test benchmark check format docs lock environment clean
 
 replicate: environment
 	$(BIN)/snakemake --cores $(CORES)
 
 test: check
 	$(BIN)/pytest
+
+benchmark: environment
+	$(BIN)/python benchmarks/run.py --size $(SIZE) --cores $(CORES) $(if $(FOLDER),--folder $(FOLDER))
 
 check: environment
 	$(BIN)/ruff check .

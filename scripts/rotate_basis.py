@@ -20,7 +20,7 @@ from dissection.rotated_dissection import dissect_rotated
 from dissection.rotation import RotationPath, random_rotation
 from dissection.scoring import count_detectors, unit_table
 from dissection.tasks import TASKS
-from dissection.training import held_out_batch
+from dissection.training import held_out_batches
 
 RULE = "per_category"  # of the paper's published counts
 
@@ -44,9 +44,12 @@ def main() -> None:
     if "trained" in params.network:
         network = open_network(params.network, files.files, snakemake.wildcards.network)
         task = TASKS[params.network["trained"]["task"]]
-        inputs, targets = held_out_batch(files.held_out, task)
-        accuracies = rotated_accuracy(network.model, layer, inputs, targets, rotations)
-    tallies = dissect_rotated(shards, rotations, params.quantile, store, geometry)
+        model = network.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        batches = held_out_batches(files.held_out, task, network.input_size[0])
+        accuracies = rotated_accuracy(model, layer, batches, rotations)
+    tallies = dissect_rotated(
+        shards, rotations, params.quantile, store, geometry, threads=snakemake.threads
+    )
 
     tables = []
     measured = zip(cases, rotations, tallies, accuracies, strict=True)

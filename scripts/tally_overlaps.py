@@ -27,6 +27,7 @@ def main() -> None:
             first_image=images.start,
             blocks=params.blocks,
             label_images=labels,
+            threads=snakemake.threads,
         ).save(target)
     log.info("%d images, %d units", len(images), activations.shape[1])
 

@@ -6,13 +6,16 @@ from dissection.training import train
 
 def main() -> None:
     output = snakemake.output
+    trained = snakemake.params.trained
     train(
-        snakemake.params.trained,
+        trained,
         snakemake.input.training_set,
         weights=output.weights,
         table=output.training,
         snapshots=output.snapshots,
         unfinished=snakemake.params.unfinished,
+        # What the training itself leaves of the rule's threads.
+        workers=max(0, snakemake.threads - trained["training"]["threads"]),
     )
 
 

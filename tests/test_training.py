@@ -8,9 +8,12 @@ import pytest
 import torch
 
 import dissection.training
-from dissection.architectures import build
+from dissection.architectures import build, classes_of
+from dissection.discrimination import rotated_accuracy
 from dissection.errors import InputError
-from dissection.training import one_cycle, train
+from dissection.rotation import random_rotation
+from dissection.tasks import TASKS
+from dissection.training import held_out_batches, mixed_type, train
 
 SPEC = {
     **{"architecture": "alexnet", "task": "scene", "seed": 3, "dropout": 0.5},
@@ -161,10 +164,69 @@ def test_loss_that_is_not_a_number_stops_it(data, tmp_path):
     assert not (tmp_path / "weights.pt").exists()
 
 
-def test_learning_rate_rises_then_falls():
-    rates = [one_cycle(i, 200) for i in range(201)]
-    top = int(np.argmax(rates))
-    assert top == 30
-    assert (np.diff(rates[: top + 1]) > 0).all()
-    assert (np.diff(rates[top:]) < 0).all()
-    assert rates[-1] == pytest.approx(0)
+def test_iterations_instead_of_epochs(data, undisturbed, tmp_path):
+    settings = SPEC["training"] | {"iterations": 6, "schedule": "step", "step_size": 4}
+    _, table = run(data, tmp_path, SPEC | {"training": settings})
+    assert list(table["iteration"]) == [0, 3, 4, 6]
+    same = SPEC["training"] | {"epochs": 0, "iterations": 12}
+    weights, table = run(data, tmp_path / "same", SPEC | {"training": same})
+    assert equal(weights, undisturbed[1])
+    pd.testing.assert_frame_equal(table, undisturbed[2])
+
+
+@pytest.mark.parametrize("stop", [2, 4, 7, 12])
+def test_checkpoints_within_an_epoch_change_nothing(data, undisturbed, tmp_path, monkeypatch, stop):
+    spec = SPEC | {"training": SPEC["training"] | {"checkpoint_iterations": 2}}
+    calls = 0
+    original = torch.nn.functional.cross_entropy
+
+    def counted(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", counted)
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path, spec)
+    weights, table = run(data, tmp_path, spec)
+    assert calls == stop + 12 - (stop - 1) // 2 * 2  # of the finished ones at most one is repeated
+    assert equal(weights, undisturbed[1])
+    pd.testing.assert_frame_equal(table, undisturbed[2])
+
+
+def test_mixed_precision_is_for_gpus(data, undisturbed, tmp_path, monkeypatch):
+    settings = SPEC["training"] | {"mixed_precision": True}
+    if not torch.cuda.is_available():
+        weights, _ = run(data, tmp_path, SPEC | {"training": settings})
+        assert equal(weights, undisturbed[1])
+    for fast, expected in ((True, torch.bfloat16), (False, torch.float16)):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda fast=fast, **_: fast)
+        assert mixed_type(torch.device("cuda"), True) is expected
+        assert mixed_type(torch.device("cuda"), False) is None
+        assert mixed_type(torch.device("cpu"), True) is None
+
+
+def test_fewer_images_than_a_batch_are_refused(data, tmp_path):
+    spec = SPEC | {"training": SPEC["training"] | {"batch_size": 64}}
+    with pytest.raises(InputError, match="35 training images, fewer than one batch of 64"):
+        run(data, tmp_path, spec)
+
+
+def test_images_of_another_size_than_the_network_s_are_refused(data, tmp_path):
+    with pytest.raises(InputError, match=r"64 x 64 pixels.*227 x 227.*training_set.folder"):
+        run(data, tmp_path, SPEC | {"architecture": "caffenet", "head": "gap"})
+
+
+@pytest.mark.parametrize("task", ["scene", "rotation", "colorization"])
+def test_accuracy_in_a_rotated_basis_is_the_network_s_own(data, tmp_path, task):
+    spec = SPEC | {"task": task, "snapshots": [], "training": SPEC["training"] | {"epochs": 1}}
+    weights, table = run(data, tmp_path, spec)
+    model = build(spec | ({"head": "cells"} if task == "colorization" else {}), classes_of(weights))
+    model.load_state_dict(weights)
+    rotations = [np.eye(96), random_rotation(96, 1)]
+    batches = held_out_batches(data, TASKS[task], 64)
+    found = rotated_accuracy(model.eval(), "conv5", batches, rotations)
+    assert found == pytest.approx([table["accuracy"].iloc[-1]] * 2, abs=0.02)
+    assert found[0] == table["accuracy"].iloc[-1]

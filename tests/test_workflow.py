@@ -1,34 +1,14 @@
 """The smoke run, end to end in an empty folder, and what reruns after which change."""
 
-import random
-import shutil
-import signal
-import subprocess
-import time
+import zipfile
 
 import pandas as pd
 import pytest
 import yaml
-from workflow_runs import clone, command, planned, snakemake, tables
+from browser import open_page
+from workflow_runs import ROOT, clone, planned, planned_shards, snakemake, tables
 
 pytestmark = pytest.mark.workflow
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A folder in which the smoke run has just finished."""
-    folder = clone(tmp_path_factory.mktemp("smoke") / "netdissect")
-    result = snakemake(folder)
-    assert result.returncode == 0, result.stdout
-    return folder
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    """A copy of the finished run that a test may change."""
-    folder = tmp_path / "netdissect"
-    shutil.copytree(finished, folder, symlinks=True)
-    return folder
 
 
 def read_config(folder):
@@ -68,6 +48,65 @@ def test_tables_keep_their_columns(finished):
     assert list(detectors["category"]) == [*categories, "total"] * 2
 
 
+def test_every_claim_has_a_verdict(finished):
+    claims = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
+    table = pd.read_csv(finished / "results/smoke/claims.csv", keep_default_na=False)
+    assert list(table["id"]) == [claim["id"] for claim in claims]
+    assert set(table["verdict"]) <= {"replicated", "not replicated", "inconclusive"}
+    # This run has no networks for these.
+    without = table.set_index("id").loc[["supervision_none", "batch_norm"]]
+    assert set(without["verdict"]) == {"inconclusive"}
+
+
+def test_rotation_by_nothing_counts_what_the_layer_itself_counts(finished):
+    results = finished / "results/smoke"
+    rotation = pd.read_csv(results / "rotation/alexnet/conv5/rotation.csv")
+    detectors = pd.read_csv(results / "dissection/alexnet/conv5/detectors.csv")
+    own = detectors.query("rule == 'per_category'")[["category", "units", "unique"]]
+    assert own["unique"].sum() > 0
+    for seed, rows in rotation.query("alpha == 0").groupby("seed"):
+        found = rows[["category", "units", "unique"]]
+        assert found.to_numpy().tolist() == own.to_numpy().tolist(), seed
+    # The network's own accuracy cannot depend on the basis.
+    assert rotation["accuracy"].nunique() == 1
+
+
+def test_report_opens_without_a_server_and_shows_every_figure(finished):
+    with open_page(finished / "results/smoke/report.html") as (page, problems):
+        for figure in read_config(finished)["figures"]:
+            assert page.locator(f"#{figure} + figure img").count() == 1, figure
+        claims = pd.read_csv(finished / "results/smoke/claims.csv")
+        assert page.locator("#claims + p + table tbody tr, table tbody tr").count() == len(claims)
+        assert problems == []
+
+
+def test_unit_page_of_a_run_can_be_filtered(finished):
+    units = pd.read_csv(
+        finished / "results/smoke/dissection/alexnet/conv5/units.csv", keep_default_na=False
+    )
+    with open_page(finished / "results/smoke/units/alexnet/conv5.html") as (page, problems):
+        shown = page.locator("article:visible")
+        assert shown.count() == len(units)
+        assert f"unit {units['unit'][0]} " in shown.first.inner_text()
+        detecting = units[units["score"] > 0.04]
+        category = detecting["category"].iloc[0]
+        page.locator(f"nav button[data-category={category}]").click()
+        assert shown.count() == (detecting["category"] == category).sum() < len(units)
+        assert problems == []
+
+
+def test_snakemake_s_own_report_has_figures_with_captions(copy):
+    result = snakemake(copy, "--report", "report.zip")
+    assert result.returncode == 0, result.stdout
+    with zipfile.ZipFile(copy / "report.zip") as archive:
+        text = "".join(
+            archive.read(name).decode() for name in archive.namelist() if name.endswith(".html")
+        )
+    for figure in read_config(copy)["figures"]:
+        assert f"{figure}.png" in text, figure
+    assert "what follows; a linear probe" in text
+
+
 def test_raw_activations_are_gone(finished):
     assert not list((finished / "results/smoke").glob("activations/*/*"))
 
@@ -91,6 +130,11 @@ def test_editing_a_library_module_reruns_what_depends_on_it(copy):
 def test_one_figure_alone_runs_only_what_it_needs(tmp_path):
     folder = clone(tmp_path / "netdissect")
     assert planned(folder, "slide04_broden") == {"synthesize_broden", "slide04_broden"}
+    result = snakemake(folder, "slide09_rotation", "--dry-run")
+    rules = planned(folder, "slide09_rotation")
+    assert {"train_network", "rotate_basis", "slide09_rotation"} <= rules
+    assert not rules & {"tally_overlaps", "score_units", "make_unit_page", "judge_claims"}
+    assert result.stdout.count("rule train_network:") == 1
 
 
 def test_changed_variant_is_retrained_alone(copy):
@@ -114,23 +158,23 @@ def test_cores_and_shards_change_no_table(finished, tmp_path):
     assert tables(folder) == tables(finished)
 
 
-def test_killed_run_goes_on_and_makes_the_same_tables(finished, tmp_path):
-    folder = clone(tmp_path / "netdissect")
-    moments = random.Random(1)
-    for _ in range(3):
-        process = subprocess.Popen(
-            command(), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, text=True,
-        )  # fmt: skip
-        time.sleep(moments.uniform(5, 25))
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert snakemake(folder, "--unlock").returncode == 0
-    result = snakemake(folder)
+def test_failed_shard_is_computed_again_alone(copy, finished):
+    config = read_config(copy)
+    config["dissection"]["shards"] = 3
+    write_config(copy, config)
+    dataset = copy / "results/smoke/dataset"
+    last_image = dataset / "images" / pd.read_csv(dataset / "index.csv")["image"].iloc[-1]
+    content = last_image.read_bytes()
+    table = "results/smoke/dissection/untrained/conv5/units.csv"
+
+    last_image.write_bytes(b"broken")
+    assert planned_shards(copy, table) == {"untrained/0", "untrained/1", "untrained/2"}
+    assert snakemake(copy, table).returncode == 1
+    last_image.write_bytes(content)
+    assert planned_shards(copy, table) == {"untrained/2"}
+    result = snakemake(copy, table)
     assert result.returncode == 0, result.stdout
-    assert tables(folder) == tables(finished)
-    assert not list(folder.glob("results/**/.*.partial"))
+    assert (copy / table).read_bytes() == (finished / table).read_bytes()
 
 
 def test_mistake_in_the_configuration_is_one_short_message(tmp_path):

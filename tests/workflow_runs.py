@@ -28,14 +28,17 @@ def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
     ]
 
 
+def environment() -> dict[str, str]:
+    """Return the variables without pytest's settings and its path to the library."""
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONWARNINGS")}
+
+
 def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
     """Run Snakemake there and return what it printed."""
-    # pytest's settings and its path to the library must not leak into the run.
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONWARNINGS")}
     return subprocess.run(
         command(*arguments, **options),
         cwd=folder,
-        env=environment,
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -51,6 +54,14 @@ def planned(folder: Path, *arguments: str, **options) -> set[str]:
     return set(re.findall(r"^(?:local)?rule (\w+):$", result.stdout, re.MULTILINE))
 
 
+def planned_shards(folder: Path, *arguments: str) -> set[str]:
+    """Return the shards, NETWORK/NUMBER, that a dry run would run a network over."""
+    result = snakemake(folder, "--dry-run", *arguments)
+    assert result.returncode == 0, result.stdout
+    output = r"^ +output: results/\w+/activations/(\S+)$"
+    return set(re.findall(output, result.stdout, re.MULTILINE))
+
+
 def tables(folder: Path, run: str = "smoke") -> dict[str, str]:
     """Return the hash of every table of a run."""
     results = folder / "results" / run
@@ -60,3 +71,14 @@ def tables(folder: Path, run: str = "smoke") -> dict[str, str]:
         for path in sorted(results.rglob(pattern))
         if "activations" not in path.parts
     }
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return what only an unfinished run has."""
+    found = [
+        path
+        for pattern in ("results/**/.*.partial", "results/**/unfinished", ".snakemake/locks/*")
+        for path in folder.glob(pattern)
+    ]
+    found += [path for path in folder.glob(".snakemake/incomplete/**/*") if path.is_file()]
+    return [str(path.relative_to(folder)) for path in found]

@@ -6,7 +6,7 @@ trained on rotated features, standardised unit by unit, could fare worse: standa
 the basis (paper, sections 3.2 and 3.6).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -22,15 +22,13 @@ from dissection.labels import LabelStore
 from dissection.shards import chunks
 
 PENALTY = 0.001  # C of the linear support vector machine (paper, section 3.6)
-BATCH = 128
 
 
 @torch.inference_mode()
 def rotated_accuracy(
     model: TrainedNetwork,
     layer: str,
-    inputs: torch.Tensor,
-    targets: torch.Tensor,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
     rotations: Sequence[np.ndarray],
 ) -> list[float]:
     """Return the network's accuracy with a layer's output r = R f(x) and g'(r) = g(R^T r).
@@ -38,11 +36,12 @@ def rotated_accuracy(
     Parameters
     ----------
     model : TrainedNetwork
-        In evaluation mode.
+        In evaluation mode, on the CPU or a GPU.
     layer : str
         One of the modules that the network runs one after the other.
-    inputs : float32 (n, 3, h, w)
-    targets : int64 (n,)
+    batches : iterable of pairs
+        Inputs, float32 (n, 3, h, w), and targets, int64 (n,) or (n, cells, cells). One batch is
+        in memory at a time.
     rotations : sequence of float (units, units)
 
     Returns
@@ -50,17 +49,18 @@ def rotated_accuracy(
     list of float, one a rotation
         Share of right answers.
     """
-    right = np.zeros(len(rotations), int)
-    matrices = [torch.from_numpy(R.astype(np.float32)) for R in rotations]
-    for first in range(0, len(inputs), BATCH):
-        part = slice(first, first + BATCH)
-        maps = model.until(layer, inputs[part])
+    device = next(model.parameters()).device
+    right, total = np.zeros(len(rotations), int), 0
+    matrices = [torch.from_numpy(R.astype(np.float32)).to(device) for R in rotations]
+    for inputs, targets in batches:
+        maps = model.until(layer, inputs.to(device))
         for i, R in enumerate(matrices):
             rotated = torch.einsum("ij,njhw->nihw", R, maps)
             undone = torch.einsum("ji,njhw->nihw", R, rotated)
-            found = model.after(layer, undone).argmax(1)
-            right[i] += int((found == targets[part]).sum())
-    return [float(count / len(inputs)) for count in right]
+            found = model.after(layer, undone).argmax(1).cpu()
+            right[i] += int((found == targets).sum())
+        total += targets.numel()
+    return [float(count / total) for count in right]
 
 
 def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:

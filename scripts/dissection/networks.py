@@ -259,12 +259,24 @@ def _exported(options: dict, weights: Any, search_path: Any) -> _Loaded:
     try:
         with path.open("rb") as file, _only_weights(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about torch's own reading of the file
+            program = torch.export.load(file)
             # The layers get back the names that they had in the network that was exported.
-            return torch.export.unflatten(torch.export.load(file)), {}
+            model = torch.export.unflatten(program)
     except Exception as error:  # of many kinds, by what is wrong with the file
         raise InputError(
             f"{path} cannot be read as a file of torch.export.save ({first_line(error)})."
         ) from error
+    inputs = program.graph_signature.user_inputs
+    given = [node.meta["val"] for node in program.graph.nodes if node.name in inputs]
+    shapes = [tuple(getattr(value, "shape", ())) for value in given]
+    if len(shapes) != 1 or not shapes[0] or isinstance(shapes[0][0], int):
+        found = ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
+        raise InputError(
+            f"{path} was exported for inputs of the shape {found or 'none'}; it must be for one "
+            "input of any number of images. Export it again with "
+            "dynamic_shapes=({0: torch.export.Dim('images')},)."
+        )
+    return model, {}
 
 
 def _torchscript(options: dict, weights: Any, search_path: Any) -> _Loaded:

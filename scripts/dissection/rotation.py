@@ -5,6 +5,7 @@ are other directions of the same space (paper, section 3.2).
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import numpy as np
 import scipy.linalg
@@ -18,6 +19,11 @@ IMAGES_AT_ONCE = 8  # converted to float32 at a time, to stay in the processor's
 # Of NumPy and SciPy, both loaded by now. One thread in each call: with more of them BLAS rounds
 # differently, and the same seed would give other last bits on another number of cores.
 _BLAS = ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager:
+    """Keep BLAS at one thread. Not to be entered by several threads at once, unless in another."""
+    return _BLAS.limit(limits=1, user_api="blas")
 
 
 def random_rotation(n: int, seed: int) -> np.ndarray:
@@ -47,7 +53,7 @@ def random_rotation(n: int, seed: int) -> np.ndarray:
     if n < 1:
         raise InputError(f"A rotation of {n} units: give at least 1.")
     normal = np.random.default_rng(seed).standard_normal((n, n))
-    with _BLAS.limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         Q, R = np.linalg.qr(normal)
         Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
         if np.linalg.slogdet(Q)[0] < 0:
@@ -85,7 +91,7 @@ class RotationPath:
         Q = np.asarray(Q, np.float64)
         _check_rotation(Q)
         n = len(Q)
-        with _BLAS.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             B, self._Z = scipy.linalg.schur(Q, output="real")
         planes: list[tuple[int, int, float]] = []
         flipped: list[int] = []  # directions of eigenvalue -1
@@ -128,7 +134,7 @@ class RotationPath:
         first, second = self._Z[:, self._first], self._Z[:, self._second]
         turned[:, self._first] = first * cosine + second * sine
         turned[:, self._second] = second * cosine - first * sine
-        with _BLAS.limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             return turned @ self._Z.T
 
 
@@ -165,12 +171,12 @@ def rotate(activations: np.ndarray, R: np.ndarray, threads: int = 1) -> np.ndarr
     rotated = np.empty((images, units, height * width), np.float32)
 
     def rotate_some(first: int) -> None:
-        some = activations[first : first + IMAGES_AT_ONCE].astype(np.float32)
+        some = activations[first : first + IMAGES_AT_ONCE].astype(np.float32, copy=False)
         columns = some.reshape(len(some), units, height * width)
         # One product an image: as its shape is always the same, so is its rounding.
         np.matmul(matrix, columns, out=rotated[first : first + IMAGES_AT_ONCE])
 
-    with _BLAS.limit(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(rotate_some, range(0, images, IMAGES_AT_ONCE)):
             pass
     return rotated.reshape(activations.shape)

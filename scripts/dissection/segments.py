@@ -99,7 +99,6 @@ def _as_sets(tuples: np.ndarray, whole_labels: np.ndarray) -> np.ndarray:
     return sets
 
 
-@numba.njit(cache=True, nogil=True)
 def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct columns of an array in order of appearance.
 
@@ -120,7 +119,21 @@ def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> numbers.tolist(), firsts.tolist()
     ([0, 0, 1, 2], [0, 2, 3])
     """
-    rows, n = columns.shape
+    keys = np.zeros(columns.shape[1], np.uint64)
+    free = 64  # bits of the keys
+    for row in columns:
+        if free < 16:  # the numbers of the columns so far stand for these, and are shorter
+            keys = _number(keys)[0].astype(np.uint64)
+            free = 32
+        keys = keys << np.uint64(16) | row
+        free -= 16
+    return _number(keys)
+
+
+@numba.njit(cache=True, nogil=True)
+def _number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the distinct keys, uint64 (n,), in order of appearance."""
+    n = len(keys)
     slots = 2
     while slots < 2 * n:
         slots *= 2
@@ -129,14 +142,12 @@ def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     firsts = np.empty(n, np.int32)
     count = 0
     for i in range(n):
-        if i > 0 and _equal(columns, i, i - 1):  # most pixels have their neighbour's labels
+        key = keys[i]
+        if i > 0 and key == keys[i - 1]:  # most pixels have their neighbour's labels
             numbers[i] = numbers[i - 1]
             continue
-        key = np.uint64(0)
-        for row in range(rows):
-            key = (key ^ np.uint64(columns[row, i])) * np.uint64(0x9E3779B97F4A7C15)
-        slot = np.int64(key >> np.uint64(32)) & (slots - 1)
-        while table[slot] >= 0 and not _equal(columns, i, firsts[table[slot]]):
+        slot = np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) & (slots - 1)
+        while table[slot] >= 0 and keys[firsts[table[slot]]] != key:
             slot = (slot + 1) & (slots - 1)
         if table[slot] < 0:
             table[slot] = count
@@ -144,11 +155,3 @@ def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             count += 1
         numbers[i] = table[slot]
     return numbers, firsts[:count].copy()
-
-
-@numba.njit(cache=True, nogil=True)
-def _equal(columns: np.ndarray, i: int, j: int) -> bool:
-    equal = True
-    for row in range(len(columns)):
-        equal &= columns[row, i] == columns[row, j]
-    return equal

@@ -9,6 +9,7 @@ S_k equals T_k exactly.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,7 @@ def tally_overlaps(
     first_image: int,
     blocks: int = 1,
     label_images: np.ndarray | None = None,
+    threads: int = 1,
 ) -> Tally:
     """Count the pixels of binary maps, of labels, and of both (paper, section 2.3).
 
@@ -114,6 +116,8 @@ def tally_overlaps(
     label_images : int (images of the data set,), optional
         Image i is scored with the labels of image ``label_images[i]``: a permutation gives the
         overlap expected by chance.
+    threads : int
+        Share the units. The result does not depend on it.
 
     Returns
     -------
@@ -127,7 +131,7 @@ def tally_overlaps(
         If shapes do not agree, the store lacks images, or a value is not finite.
     """
     thresholds = np.asarray(thresholds, np.float32)
-    _check(activations, thresholds, geometry, blocks)
+    _check(activations, thresholds, geometry, blocks, threads)
     images, units = activations.shape[:2]
     label_of = _label_images(label_images, first_image, images, len(store))
     tally = Tally(
@@ -140,31 +144,41 @@ def tally_overlaps(
     grids = make_grids(store.sizes[label_of], geometry)
     pieces = chunks([activations], CHUNK_BYTES)
     total = count_chunks([activations], CHUNK_BYTES)
-    for start, chunk in progress(pieces, "pieces of the activations", total):
-        block_of = np.arange(first_image + start, first_image + start + len(chunk)) % blocks
-        count_labels(
-            store.segments, label_of[start : start + len(chunk)], block_of, tally.label_area
-        )
-        image, unit, bars = _maps_above(chunk, thresholds, first_image + start)
-        count_overlaps(
-            maps_as_float64(chunk, image, unit),
-            thresholds[unit].astype(np.float64),
-            bars,
-            unit,
-            block_of[image],
-            label_of[start + image],
-            grids.of_image[start + image],
-            grids,
-            store.segments,
-            tally.intersection,
-            tally.unit_area,
-        )
-        store.release()
+    with ThreadPoolExecutor(threads) as pool:
+        for start, chunk in progress(pieces, "pieces of the activations", total):
+            labels = label_of[start : start + len(chunk)]
+            block_of = np.arange(first_image + start, first_image + start + len(chunk)) % blocks
+            count_labels(store.segments, labels, block_of, tally.label_area)
+            found = _maps_above(chunk, thresholds, first_image + start, pool, threads)
+
+            def count(share: np.ndarray, start=start, chunk=chunk, block_of=block_of, found=found):
+                image, unit, bars = (values[share] for values in found)
+                count_overlaps(
+                    maps_as_float64(chunk, image, unit),
+                    thresholds[unit].astype(np.float64),
+                    bars,
+                    unit,
+                    block_of[image],
+                    label_of[start + image],
+                    grids.of_image[start + image],
+                    grids,
+                    store.segments,
+                    tally.intersection,
+                    tally.unit_area,
+                )
+
+            for _ in pool.map(count, _shares(found[1], threads)):
+                pass
+            store.release()
     return tally
 
 
 def _check(
-    activations: np.ndarray, thresholds: np.ndarray, geometry: Geometry, blocks: int
+    activations: np.ndarray,
+    thresholds: np.ndarray,
+    geometry: Geometry,
+    blocks: int,
+    threads: int,
 ) -> None:
     if len(activations):
         check_shards([activations])
@@ -184,8 +198,9 @@ def _check(
             f"The activation maps have {height} x {width} positions, but the layer's geometry "
             f"says {geometry.height} x {geometry.width}. Compute the layer's activations again."
         )
-    if blocks < 1:
-        raise InputError(f"{blocks} blocks: give at least 1.")
+    for number, what in ((blocks, "blocks"), (threads, "threads")):
+        if number < 1:
+            raise InputError(f"{number} {what}: give at least 1.")
 
 
 def _label_images(
@@ -208,17 +223,31 @@ def _label_images(
 
 
 def _maps_above(
-    chunk: np.ndarray, thresholds: np.ndarray, first_image: int
+    chunk: np.ndarray,
+    thresholds: np.ndarray,
+    first_image: int,
+    pool: ThreadPoolExecutor,
+    threads: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return image and unit of the maps that may exceed T_k, by image, and the bars they pass.
 
     A bar lies so little below the threshold that an interpolated value exceeds the threshold
     only if one of its four neighbours exceeds the bar.
     """
-    keys, magnitudes = _largest_of_maps(key_bits(chunk))
+    found = pool.map(_largest_of_maps, np.array_split(key_bits(chunk), threads))
+    keys, magnitudes = map(np.concatenate, zip(*found, strict=True))
     for image, unit in np.argwhere(magnitudes >= infinity_key(chunk.dtype)):
         raise not_finite(unit, first_image + image)
     largest = key_values(magnitudes, chunk.dtype).astype(np.float64)
     bars = thresholds.astype(np.float64) - ROUNDING * largest
     image, unit = np.nonzero(key_values(keys, chunk.dtype) > bars)
     return image, unit, bars[image, unit]
+
+
+def _shares(unit: np.ndarray, shares: int) -> list[np.ndarray]:
+    """Split maps, given by their unit, into about equal shares: no two have a unit in common."""
+    if shares == 1 or len(unit) == 0:
+        return [np.arange(len(unit))]
+    ends = np.sort(unit)[np.arange(1, shares) * len(unit) // shares]
+    share_of = np.searchsorted(ends, unit, side="right")
+    return [np.flatnonzero(share_of == share) for share in range(shares)]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,14 @@ from dissection.architectures import TrainedNetwork, build
 from dissection.errors import InputError
 from dissection.files import whole_file, whole_folder
 from dissection.logs import log, progress
+from dissection.schedules import make_optimizer, rate_factor
 from dissection.tasks import TASKS, Task
+from dissection.training_data import TrainingData, count_classes, open_training_data
+from dissection.training_state import TrainingState
 
-EVALUATION_BATCH = 128
-WARM_UP = 0.15  # of the iterations, until the learning rate is at its greatest
+CHECKPOINT = 5000  # iterations, if the settings do not say how many
+# Settings that change no weights.
+NEUTRAL = ("checkpoint_iterations", "workers")
 
 
 def train(
@@ -29,21 +33,24 @@ def train(
     table: str | Path,
     snapshots: str | Path,
     unfinished: str | Path,
+    workers: int = 0,
 ) -> None:
     """Train a network and write its weights, its snapshots and its accuracy over time.
 
-    After every epoch the state is kept in ``unfinished``; another call with the same
-    specification and data goes on from there and ends with the same weights, bit for bit, as an
-    undisturbed training. Random numbers depend on seed and epoch alone.
+    At the end of every epoch, and every ``checkpoint_iterations``, the state is kept in
+    ``unfinished``; another call with the same specification and data goes on from there and, on
+    the CPU, ends with the same weights, bit for bit, as an undisturbed training. Random numbers
+    depend on seed and iteration alone.
 
     Parameters
     ----------
     spec : mapping
         ``architecture`` and its options (see `architectures.build`), ``task``, ``seed``,
-        ``snapshots`` (iterations), ``training`` (epochs, batch_size, learning_rate,
-        weight_decay, threads).
+        ``snapshots`` (iterations), ``training``: ``epochs`` or, before it, ``iterations``;
+        ``batch_size``, ``threads``, ``mixed_precision`` (on a GPU; false if it is not given),
+        ``checkpoint_iterations``, and what `schedules` needs.
     data : path
-        Folder with images.npy, labels.npy, held_out_images.npy, held_out_labels.npy.
+        A training set of either kind (see `training_data.open_training_data`).
     weights : path
         Gets the state dict after the last iteration.
     table : path
@@ -53,11 +60,14 @@ def train(
         Folder that gets ``<iteration>.pt``, state dicts.
     unfinished : path
         Folder of the interrupted training; removed at the end.
+    workers : int
+        Processes that load images from files. Changes no result.
 
     Raises
     ------
     InputError
-        If the loss is not a number, or a snapshot lies beyond the last iteration.
+        If the loss is not a number, a snapshot lies beyond the last iteration, an image cannot
+        be read, or the data does not fit the network.
     """
     settings, task = spec["training"], TASKS[spec["task"]]
     torch.set_num_threads(settings["threads"])
@@ -65,155 +75,140 @@ def train(
     # Memory that is written anyway need not be filled first.
     torch.utils.deterministic.fill_uninitialized_memory = False
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images, labels, held_out, held_out_labels = _read(Path(data))
     if task.head is not None:
         spec = dict(spec) | {"head": task.head}
+    classes = task.classes or count_classes(data)
     torch.manual_seed(spec["seed"])
-    model = build(spec, task.classes or int(labels.max()) + 1)
+    model = build(spec, classes)
     model.to(device, memory_format=torch.channels_last)
-    steps = len(images) // settings["batch_size"]
-    last = steps * settings["epochs"]
+    batch_size = settings["batch_size"]
+    source = open_training_data(data, task, model.input_size[0], batch_size, workers)
+    steps = source.images // batch_size  # in an epoch
+    last = _last_iteration(settings, source.images)
     wanted = sorted(spec["snapshots"])
     if wanted and wanted[-1] > last:
         raise InputError(
             f"A snapshot is wanted after {wanted[-1]} iterations, but the training has {last} "
-            f"({settings['epochs']} epochs of {steps}). Leave out later snapshots."
+            f"({steps} in an epoch). Leave out later snapshots."
         )
-    optimizer = torch.optim.AdamW(
-        model.parameters(),
-        lr=settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: one_cycle(i, max(last, 1)))
+    optimizer = make_optimizer(model.parameters(), settings)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(settings, last))
+    mixed = mixed_type(device, settings.get("mixed_precision", False))
+    # Gradients of float16 vanish unless the loss is scaled up.
+    scaler = torch.amp.GradScaler(device.type, enabled=mixed is torch.float16)
 
     unfinished = Path(unfinished)
-    state = _State(unfinished, _fingerprint(spec, Path(data)))
-    first_epoch = state.resume(model, optimizer, schedule)
-    rows: list[dict] = state.rows
+    state = TrainingState(
+        unfinished, _fingerprint(spec, source), [model, optimizer, schedule, scaler]
+    )
+    if state.iteration:
+        log.info("An interrupted training goes on after iteration %d", state.iteration)
 
     def measure(iteration: int, loss: float) -> None:
-        accuracy = evaluate(model, task, held_out, held_out_labels, device)
-        rows.append({"iteration": iteration, "loss": loss, "accuracy": accuracy})
-
-    def snapshot(iteration: int) -> None:
         if iteration in wanted:
             _save(model.state_dict(), unfinished / f"{iteration}.pt")
+        accuracy = evaluate(model, source, device)
+        state.rows.append({"iteration": iteration, "loss": loss, "accuracy": accuracy})
 
-    if first_epoch == 0:
-        snapshot(0)
+    def learn(inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        with torch.autocast(device.type, dtype=mixed, enabled=mixed is not None):
+            outputs = model(_prepare(inputs, device))
+            loss = nn.functional.cross_entropy(outputs, targets.to(device))
+        optimizer.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.step()
+        return loss.item()
+
+    if state.iteration == 0:
         measure(0, math.nan)
-    iteration = first_epoch * steps
-    log.info(
-        "%d epochs of %d iterations, from epoch %d", settings["epochs"], steps, first_epoch + 1
-    )
-    for epoch in range(first_epoch, settings["epochs"]):
+    log.info("%d iterations, %d in an epoch", last, steps)
+    while state.iteration < last:
+        epoch, done = divmod(state.iteration, steps)
+        end = min((epoch + 1) * steps, last)
         rng = np.random.default_rng([spec["seed"], epoch])
         torch.manual_seed(int(rng.integers(2**63)))  # for dropout
-        order = rng.permutation(len(images))
-        losses: list[float] = []
+        drawn = source.draw(rng)[done * batch_size : (end - epoch * steps) * batch_size]
+        if done:
+            state.restore_generators(rng)
         model.train()
-        for step in progress(range(steps), f"iterations of epoch {epoch + 1}"):
-            chosen = torch.from_numpy(
-                order[step * settings["batch_size"] : (step + 1) * settings["batch_size"]]
-            )
-            inputs, targets = task.batch(images[chosen], labels[chosen], rng, training=True)
-            loss = nn.functional.cross_entropy(model(_prepare(inputs, device)), targets.to(device))
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            iteration += 1
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
+        batches = source.batches(drawn, rng)
+        what = f"iterations of epoch {epoch + 1}"
+        for inputs, targets in progress(batches, what, total=end - state.iteration):
+            loss = learn(inputs, targets)
+            state.iteration += 1
+            state.losses.append(loss)
+            if not math.isfinite(loss):
                 raise InputError(
-                    f"The loss is not a number after {iteration} iterations. Lower "
+                    f"The loss is not a number after {state.iteration} iterations. Lower "
                     f"training.learning_rate, which is {settings['learning_rate']}."
                 )
-            if iteration in wanted or step == steps - 1:
-                snapshot(iteration)
-                measure(iteration, float(np.mean(losses)))
-                losses = []
+            if state.iteration in wanted or state.iteration == end:
+                measure(state.iteration, float(np.mean(state.losses)))
+                state.losses = []
                 model.train()
+            every = settings.get("checkpoint_iterations", CHECKPOINT)
+            if state.iteration % every == 0 or state.iteration == end:
+                state.keep(rng)
         log.info(
-            "epoch %d of %d: loss %.3f, accuracy %.3f",
-            epoch + 1,
-            settings["epochs"],
-            rows[-1]["loss"],
-            rows[-1]["accuracy"],
+            "epoch %d, iteration %d of %d: loss %.3f, accuracy %.3f",
+            *(epoch + 1, end, last, state.rows[-1]["loss"], state.rows[-1]["accuracy"]),
         )
-        state.keep(epoch + 1, model, optimizer, schedule)
 
     with whole_folder(snapshots) as folder:
         for number in wanted:
             shutil.copyfile(unfinished / f"{number}.pt", folder / f"{number}.pt")
     with whole_file(table) as path:
-        pd.DataFrame(rows).to_csv(path, index=False)
+        pd.DataFrame(state.rows).to_csv(path, index=False)
     _save(model.state_dict(), Path(weights))
     shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def one_cycle(iteration: int, last: int) -> float:
-    """Return the learning rate's factor: up over the first 15 % of the iterations, then down.
-
-    Both ways along half a cosine, from 1/25 to 1 and to nearly 0.
-
-    Examples
-    --------
-    >>> one_cycle(0, 100), one_cycle(15, 100), round(one_cycle(100, 100), 6)
-    (0.04, 1.0, 0.0)
-    """
-    peak = WARM_UP * last
-    if iteration < peak:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * iteration / peak)) / 2
-    return (1 + math.cos(math.pi * min((iteration - peak) / (last - peak), 1))) / 2
-
-
 @torch.inference_mode()
-def evaluate(
-    model: TrainedNetwork,
-    task: Task,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    device: torch.device,
-) -> float:
-    """Return the share of targets that a network gets right, on images as they are."""
+def evaluate(model: TrainedNetwork, source: TrainingData, device: torch.device) -> float:
+    """Return the share of held-out targets that a network gets right, on images as they are."""
     model.eval()
-    rng = np.random.default_rng(0)  # the same rotations and puzzles at every evaluation
     right = total = 0
-    for first in range(0, len(images), EVALUATION_BATCH):
-        part = slice(first, first + EVALUATION_BATCH)
-        inputs, targets = task.batch(images[part], labels[part], rng, training=False)
+    for inputs, targets in source.held_out():
         found = model(_prepare(inputs, device)).argmax(1).cpu()
         right += int((found == targets).sum())
         total += targets.numel()
     return right / total
 
 
-def held_out_batch(data: str | Path, task: Task) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return all held-out images as inputs, float32 (n, 3, h, w), and their targets."""
-    *_, images, labels = _read(Path(data))
-    inputs, targets = task.batch(images, labels, np.random.default_rng(0), training=False)
-    return _prepare(inputs, torch.device("cpu")), targets
+def held_out_batches(
+    data: str | Path, task: Task, size: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield all held-out images as inputs, float32 (n, 3, size, size), and their targets."""
+    for inputs, targets in open_training_data(data, task, size).held_out():
+        yield _prepare(inputs, torch.device("cpu")), targets
+
+
+def mixed_type(device: torch.device, wanted: bool) -> torch.dtype | None:
+    """Return the 16-bit type to compute in, or None for float32: always, on a CPU."""
+    if not wanted or device.type != "cuda":
+        return None
+    # bfloat16 has the range of float32; older GPUs only emulate it, slowly.
+    fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if fast else torch.float16
+
+
+def _last_iteration(settings: Mapping, images: int) -> int:
+    steps = images // settings["batch_size"]
+    last = settings.get("iterations")
+    if steps == 0 and (settings["epochs"] if last is None else last):
+        raise InputError(
+            f"There are {images} training images, fewer than one batch of "
+            f"{settings['batch_size']}. Lower training.batch_size or give more images."
+        )
+    return steps * settings["epochs"] if last is None else last
 
 
 def _prepare(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     mean, std = TrainedNetwork.mean[0], TrainedNetwork.std[0]
-    images = images.to(device).contiguous(memory_format=torch.channels_last)
+    images = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
     return (images.float() - mean) / std
-
-
-def _read(folder: Path) -> list[torch.Tensor]:
-    arrays = []
-    for part in ("", "held_out_"):
-        images = np.load(folder / f"{part}images.npy", allow_pickle=False)
-        labels = np.load(folder / f"{part}labels.npy", allow_pickle=False)
-        if len(images) != len(labels) or len(images) == 0:
-            raise InputError(
-                f"{folder}: {len(images)} images with {len(labels)} labels. Make it again."
-            )
-        arrays += [torch.from_numpy(images).permute(0, 3, 1, 2), torch.from_numpy(labels)]
-    return arrays
 
 
 def _save(content: dict, path: Path) -> None:
@@ -221,45 +216,8 @@ def _save(content: dict, path: Path) -> None:
         torch.save(content, partial)
 
 
-def _fingerprint(spec: Mapping, data: Path) -> str:
+def _fingerprint(spec: Mapping, source: TrainingData) -> str:
     """Of everything that the weights depend on: another one starts afresh."""
-    digest = hashlib.sha256(json.dumps(spec, sort_keys=True).encode())
-    for name in ("images.npy", "labels.npy"):
-        with (data / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-class _State:
-    """An unfinished training on disk."""
-
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self._folder = folder
-        self._file = folder / "state.pt"
-        self._fingerprint = fingerprint
-        self.rows: list[dict] = []
-
-    def resume(self, *parts: object) -> int:
-        """Load the state into its parts and return the number of finished epochs."""
-        if self._file.is_file():
-            state = torch.load(self._file, weights_only=True)
-            if state["fingerprint"] == self._fingerprint:
-                for part, content in zip(parts, state["parts"], strict=True):
-                    part.load_state_dict(content)
-                self.rows = state["rows"]
-                return state["epoch"]
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
-        return 0
-
-    def keep(self, epoch: int, *parts: object) -> None:
-        """Keep the state after an epoch."""
-        _save(
-            {
-                "fingerprint": self._fingerprint,
-                "epoch": epoch,
-                "parts": [part.state_dict() for part in parts],
-                "rows": self.rows,
-            },
-            self._file,
-        )
+    settings = {key: value for key, value in spec["training"].items() if key not in NEUTRAL}
+    text = json.dumps(dict(spec) | {"training": settings}, sort_keys=True)
+    return hashlib.sha256((text + source.fingerprint()).encode()).hexdigest()

@@ -1,5 +1,6 @@
 # Helpers only: the configuration, where results lie, and what a rule's script depends on.
 
+import os
 import sys
 from pathlib import Path
 
@@ -32,7 +33,7 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
 # A job asks for a GPU only where the profile says how many there are (resources: gpu: 4).
-GPU = 1 if workflow.global_resources.get("gpu") else 0
+GPU = 1 if workflow.global_resources.get("gpu").value else 0
 
 # A trained network's weights after some iterations are a network of their own: NAME@ITERATION.
 NETWORK_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*(@\d+)?"
@@ -91,7 +92,12 @@ def title(network):
 
 def dissected(network, layer, file):
     """A file of a dissected layer."""
-    return f"{RESULTS}/dissection/{network}/{layer}/{file}"
+    return f"{RESULTS}/dissection/{network}/{layer_folder(layer)}/{file}"
+
+
+def layer_folder(layer):
+    """A layer's name in paths: those of Caffe can have a slash, as in inception_5b/output."""
+    return layer.replace("/", "-")
 
 
 def dataset_folder(wildcards=None):
@@ -110,19 +116,33 @@ def newest(folders):
     """
     found = []
     for folder in folders:
-        paths = [path for path in Path(folder).rglob("*") if path.name[0] != "."]
-        found += sorted(paths, key=lambda path: path.stat().st_mtime_ns)[-1:]
+        paths = (path for path in Path(folder).rglob("[!.]*") if path.exists())
+        found += sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path))[-1:]
     return [str(path) for path in found]
 
 
 def training_parameters(wildcards):
     """A network's own settings over those of all trainings."""
     trained = dict(NETWORKS[wildcards.network]["trained"])
-    trained["training"] = CONFIG["training"] | trained["training"]
+    shared, own = dict(CONFIG["training"]), trained["training"]
+    if "epochs" in own:
+        shared.pop("iterations", None)
+    # Workers change no weights, so that a change of their number must not train anew.
+    trained["training"] = {
+        key: value for key, value in (shared | own).items() if key != "workers"
+    }
     return trained
 
 
+def training_workers():
+    """Processes that load images; drawn ones are in memory."""
+    return CONFIG["training"]["workers"] if "folder" in CONFIG["training_set"] else 0
+
+
 def training_content(wildcards):
+    """What a network is trained on: drawn images, or an index of those in a folder."""
+    if "folder" in CONFIG["training_set"]:
+        return f"{RESULTS}/training_images"
     task = NETWORKS[wildcards.network]["trained"]["task"]
     return f"{RESULTS}/training_set/{'object' if task == 'object' else 'scene'}"
 
@@ -172,6 +192,18 @@ def figure_files(figure):
     return {
         kind: f"{RESULTS}/figures/{figure}.{kind}" for kind in ("pdf", "png", "csv")
     }
+
+
+def figure_outputs(figure):
+    """The same as outputs of a rule, with what `snakemake --report` says of the plot."""
+    files = figure_files(figure)
+    files["png"] = report(
+        files["png"],
+        category="Figures",
+        labels={"figure": figure},
+        caption=f"../report/captions/{figure}.rst",
+    )
+    return files
 
 
 def figures_of_the_run(wildcards):
@@ -248,7 +280,8 @@ def rotation_file():
     options = CONFIG["figures"].get("slide09_rotation")
     if options is None:
         return []
-    return [f"{RESULTS}/rotation/{options['network']}/{options['layer']}/rotation.csv"]
+    layer = layer_folder(options["layer"])
+    return [f"{RESULTS}/rotation/{options['network']}/{layer}/rotation.csv"]
 
 
 def held_out_images(wildcards):
@@ -260,7 +293,7 @@ def held_out_images(wildcards):
 
 def unit_pages(wildcards):
     return [
-        f"{RESULTS}/units/{name}/{layer}.html"
+        f"{RESULTS}/units/{name}/{layer_folder(layer)}.html"
         for name, network in NETWORKS.items()
         for layer in network["layers"]
     ]

@@ -24,6 +24,7 @@ rule unpack_broden:
     """Unpack a downloaded archive of Broden."""
     input:
         archive=rules.download_broden.output[0],
+        published="workflow/published/broden.csv",
         code=code("unpack_broden"),
     output:
         dataset=directory("resources/broden1_{resolution}"),

@@ -44,6 +44,7 @@ rule compute_thresholds:
         f"{BENCHMARKS}/compute_thresholds/{{network}}/{{layer}}.jsonl"
     conda:
         "../../environment.yml"
+    threads: DISSECTION["threads"]
     resources:
         mem_mb=memory(2000, share=0.3, most=8000),
         runtime=minutes(60),
@@ -93,6 +94,7 @@ rule tally_overlaps:
         f"{BENCHMARKS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.jsonl"
     conda:
         "../../environment.yml"
+    threads: DISSECTION["threads"]
     resources:
         mem_mb=memory(2000, share=0.3, most=8000),
         runtime=minutes(60),

@@ -143,7 +143,7 @@ if "slide09_rotation" in CONFIG["figures"]:
     rule slide09_rotation:
         """Slide 9: unique detectors and accuracies against the rotation of the basis."""
         input:
-            rotation=rotation_file(),
+            rotation=rotation_file()[0],
             published="workflow/published/rotation.csv",
             code=code("slide09_rotation"),
         output:

@@ -1,4 +1,4 @@
-# From: the training sets. Makes: networks' weights.
+# From: the training sets, or a folder of images. Makes: networks' weights.
 
 
 rule download_weights:
@@ -23,8 +23,33 @@ rule download_weights:
 ruleorder: download_broden > download_weights
 
 
+if "folder" in CONFIG["training_set"]:
+
+    rule index_training_images:
+        """Write down which labelled images the folder of the training set has."""
+        input:
+            code=code("index_training_images"),
+        output:
+            index=directory(f"{RESULTS}/training_images"),
+        log:
+            f"{LOGS}/index_training_images.log",
+        benchmark:
+            f"{BENCHMARKS}/index_training_images.jsonl"
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=memory(4000),
+            runtime=minutes(60),
+        params:
+            # Not an input: without it, too, a dry run says what there is to do, and figures that
+            # need no training are made. The script says what belongs where.
+            folder=CONFIG["training_set"]["folder"],
+        script:
+            script_path("index_training_images")
+
+
 rule train_network:
-    """Train one network; an interrupted training goes on after its last finished epoch."""
+    """Train one network; an interrupted training goes on from its last checkpoint."""
     input:
         training_set=training_content,
         code=code("train_network"),
@@ -38,7 +63,15 @@ rule train_network:
         f"{BENCHMARKS}/train_network/{{network}}.jsonl"
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: training_parameters(wildcards)["training"]["threads"]
+    threads:
+        lambda wildcards: (
+            training_parameters(wildcards)["training"]["threads"] + training_workers()
+        )
+    resources:
+        mem_mb=memory(4000 + 1000 * training_workers(), most=64000),
+        # If it does not suffice, the second attempt goes on from the last checkpoint.
+        runtime=minutes(1440 if "folder" in CONFIG["training_set"] else 240),
+        gpu=GPU,
     params:
         trained=training_parameters,
         # Not an output: Snakemake removes the outputs of an interrupted job.

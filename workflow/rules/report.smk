@@ -87,6 +87,6 @@ rule make_report:
         run=CONFIG["run"],
         figures=list(CONFIG["figures"]),
         configuration=CONFIG,
-        configuration_file=str(workflow.configfiles[0]),
+        configuration_file=os.path.relpath(workflow.configfiles[0], ROOT),
     script:
         script_path("make_report")

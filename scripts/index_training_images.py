@@ -1,0 +1,13 @@
+"""Write down which labelled images a folder has."""
+
+from dissection.image_folder import index_images
+from dissection.logs import logged
+
+
+def main() -> None:
+    index_images(snakemake.params.folder, snakemake.output.index)
+
+
+if __name__ == "__main__":
+    with logged(snakemake.log[0]):
+        main()

@@ -1,0 +1,23 @@
+"""What several files of tests share."""
+
+import shutil
+
+import pytest
+from workflow_runs import clone, snakemake
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A folder in which the smoke run has just finished. Tests leave it as it is."""
+    folder = clone(tmp_path_factory.mktemp("smoke") / "netdissect")
+    result = snakemake(folder)
+    assert result.returncode == 0, result.stdout
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """A copy of the finished run that a test may change."""
+    folder = tmp_path / "netdissect"
+    shutil.copytree(finished, folder, symlinks=True)
+    return folder

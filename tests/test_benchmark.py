@@ -1,0 +1,100 @@
+"""The benchmark runs, writes its tables, and stops where a result is wrong."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dissection.broden import Broden
+from dissection.labels import pack_labels
+from dissection.thresholds import compute_thresholds
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = 9
+
+
+def test_tables_are_written_and_data_deleted(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("Text.\n\n<!-- tiny -->\nold\n<!-- end of tiny -->\n\nMore.\n")
+    (tmp_path / "data").mkdir()
+    command = [sys.executable, "benchmarks/run.py", "--size", "tiny", "--cores", "2"]
+    options = ["--folder", str(tmp_path / "data"), "--readme", str(readme)]
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "of disk space are used" in done.stdout.splitlines()[0]
+    text = readme.read_text()
+    assert text.startswith("Text.\n\n<!-- tiny -->\n\n### 96 images")
+    assert text.endswith("<!-- end of tiny -->\n\nMore.\n")
+    for line in ("forward pass", "label packing", "thresholds", "tally, ", "rotated", "scoring"):
+        assert f"\n| {line}" in text
+    assert "2,048 of 7 × 7" in text
+    assert "nan" not in text
+    assert str(tmp_path) not in text
+    assert not list((tmp_path / "data").iterdir())
+
+
+@pytest.fixture(scope="module")
+def benchmark():
+    """The benchmark's modules, which are a program's, not the library's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "benchmarks"))
+        import data
+        import stages
+
+        yield data, stages
+    for name in ("baseline", "data", "stages"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture(scope="module")
+def made(benchmark, tmp_path_factory):
+    """A folder with a data set, its packed labels, and a layer's activations."""
+    data, _ = benchmark
+    folder = tmp_path_factory.mktemp("benchmark")
+    data.write_dataset(folder / "dataset", IMAGES, 1)
+    pack_labels(Broden(folder / "dataset"), folder / "labels")
+    data.write_activations([folder / "layer"], "conv5", IMAGES, 1, units=8)
+    return folder
+
+
+@pytest.fixture
+def plain(benchmark, made, tmp_path):
+    """The stage that checks a layer's results."""
+    stages = benchmark[1]
+    file = tmp_path / "thresholds.npy"
+    maps = np.load(made / "layer/conv5.npy", mmap_mode="r")
+    np.save(file, compute_thresholds([maps], stages.QUANTILE))
+    options = {"dataset": str(made / "dataset"), "labels": str(made / "labels")}
+    options |= {"thresholds": str(file), "activations": str(made / "layer"), "layer": "conv5"}
+    return lambda: stages.plain(**options, images=3)()
+
+
+def test_right_results_pass(plain):
+    assert plain()["plain"] > 0
+
+
+def test_a_wrong_threshold_is_found(plain, benchmark, tmp_path):
+    thresholds = np.load(tmp_path / "thresholds.npy")
+    thresholds[0] = np.nextafter(thresholds[0], np.float32(np.inf))
+    np.save(tmp_path / "thresholds.npy", thresholds)
+    with pytest.raises(benchmark[1].baseline.Mismatch, match="threshold of unit 1 "):
+        plain()
+
+
+@pytest.mark.parametrize("name", ["intersection", "unit_area", "label_area"])
+def test_a_wrong_count_is_found(plain, benchmark, monkeypatch, name):
+    stages = benchmark[1]
+
+    def wrong(*arguments, **options):
+        tally = right(*arguments, **options)
+        counts = getattr(tally, name).copy()
+        counts[0, ..., -1] += 1
+        return dataclasses.replace(tally, **{name: counts})
+
+    right = stages.tally_overlaps
+    monkeypatch.setattr(stages, "tally_overlaps", wrong)
+    with pytest.raises(stages.baseline.Mismatch, match=name):
+        plain()
