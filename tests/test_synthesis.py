@@ -147,10 +147,17 @@ def test_an_image_of_a_scene_shows_its_things(labels):
         seen[scene].update(things)
         assert things & set(SCENES[scene][1]), f"nothing of a {scene} is to be seen"
     images = SCENE_IMAGES // len(SCENES)
+    by_scene, by_thing, expected = Counter(), Counter(), Counter()
     for scene, (_, table) in SCENES.items():
         for thing, (probability, _) in table.items():
-            # A nearer thing may cover one; several probable ones are hardly ever covered.
-            assert seen[scene][thing] >= 0.4 * probability * images - 1, (scene, thing)
+            by_scene[scene] += seen[scene][thing]
+            by_thing[thing] += seen[scene][thing]
+            expected.update({scene: images * probability, thing: images * probability})
+    # Nearer things cover some: clocks most often, behind bookshelves.
+    for scene, count in by_scene.items():
+        assert count >= 0.6 * expected[scene], scene
+    for thing, count in by_thing.items():
+        assert count >= 0.4 * expected[thing], thing
 
 
 def test_no_two_scenes_have_the_same_things():

@@ -2,6 +2,8 @@
 
 Every block that can be dissected is a module of its own whose output comes after its ReLU:
 ``conv1`` to ``conv5``, or the blocks that the constructors below name.
+
+torchvision is imported where its blocks are used: it takes seconds, and most networks need it not.
 """
 
 from collections import OrderedDict
@@ -10,9 +12,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torchvision.models.googlenet import BasicConv2d, Inception
-from torchvision.models.resnet import BasicBlock
-from torchvision.models.vgg import make_layers
 
 from dissection.errors import InputError
 
@@ -220,6 +219,8 @@ def _fully_connected(
 
 def _vgg() -> OrderedDict[str, nn.Module]:
     """VGG in the small: only 3 x 3 convolutions, pools between groups of them."""
+    from torchvision.models.vgg import make_layers
+
     groups: OrderedDict[str, nn.Module] = OrderedDict()
     block: list[nn.Module] = []
     for layer in make_layers([16, "M", 32, "M", 64, 64, "M", 96, 96]):
@@ -237,6 +238,8 @@ def _vgg() -> OrderedDict[str, nn.Module]:
 
 def _googlenet() -> OrderedDict[str, nn.Module]:
     """GoogLeNet in the small: two of torchvision's Inception blocks."""
+    from torchvision.models.googlenet import BasicConv2d, Inception
+
     return OrderedDict(
         conv1=BasicConv2d(3, 24, kernel_size=5, stride=2, padding=2),
         pool1=nn.MaxPool2d(3, 2, 1),
@@ -249,6 +252,8 @@ def _googlenet() -> OrderedDict[str, nn.Module]:
 
 def _resnet() -> OrderedDict[str, nn.Module]:
     """ResNet in the small: three of torchvision's residual blocks."""
+    from torchvision.models.googlenet import BasicConv2d
+    from torchvision.models.resnet import BasicBlock
 
     def shrinking(inputs: int, units: int) -> BasicBlock:
         shortcut = nn.Sequential(

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
-import torchvision
 
 from dissection.architectures import build, classes_of
 from dissection.checkpoints import first_line, load_weights, read_state_dict
@@ -142,6 +142,13 @@ def _trained(options: dict, weights: Any, search_path: Any) -> _Loaded:
     return model, {}
 
 
+def _models() -> ModuleType:
+    """Return torchvision's networks; importing them takes seconds, and most runs need none."""
+    from torchvision import models
+
+    return models
+
+
 def torchvision_weights(name: str, weights: str = "DEFAULT") -> Any:
     """Return torchvision's entry for a network's weights: ``url``, ``meta``, ``transforms()``.
 
@@ -151,9 +158,9 @@ def torchvision_weights(name: str, weights: str = "DEFAULT") -> Any:
         If torchvision has no such network, or no such weights for it.
     """
     try:
-        entries = torchvision.models.get_model_weights(name)
+        entries = _models().get_model_weights(name)
     except ValueError as error:
-        names = torchvision.models.list_models(module=torchvision.models)
+        names = _models().list_models(module=_models())
         near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
         raise InputError(
             f"torchvision has no network '{name}'. Near: {', '.join(near) or 'none'}. "
@@ -180,7 +187,7 @@ def _torchvision(options: dict, weights: Any, search_path: Any) -> _Loaded:
         # Files of torchvision hold the auxiliary classifiers and expect inputs scaled as by the
         # network's first authors, which the network then does itself.
         extra = {"init_weights": weights is None, "aux_logits": True, "transform_input": True}
-    model = torchvision.models.get_model(
+    model = _models().get_model(
         name, weights=None, num_classes=len(entry.meta["categories"]), **extra
     )
     if weights is not None:
@@ -206,7 +213,7 @@ def _checkpoint(options: dict, weights: Any, search_path: Any) -> _Loaded:
         extra = {}
         if name in _SLOW_TO_BUILD:
             extra = {"init_weights": weights is None, "aux_logits": False}
-        model = torchvision.models.get_model(name, weights=None, num_classes=classes, **extra)
+        model = _models().get_model(name, weights=None, num_classes=classes, **extra)
     if weights is not None:
         load_weights(model, weights)
     size = 299 if name == "inception_v3" else 224
