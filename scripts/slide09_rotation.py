@@ -13,9 +13,7 @@ def main() -> None:
     published = pd.read_csv(snakemake.input.published).iloc[0]
     totals = table[table["category"] == "total"]
     start = totals.loc[totals["alpha"] == totals["alpha"].min(), "unique"].mean()
-    change = published["unique_change"]
     bases = table["seed"].nunique()
-    sign = "\N{MINUS SIGN}" if change < 0 else "+"
     figure, drawn = category_curves(
         "alpha",
         table,
@@ -23,8 +21,9 @@ def main() -> None:
         title=f"{params.title} {params.layer}, rotated towards {bases} random bases",
         below={"network": "accuracy", "linear probe": "probe_accuracy"},
         reference=(
-            start * (1 + change),
-            f"{published['title']} at α = {published['alpha']:g}: {sign}{abs(change):.0%} (paper)",
+            published["alpha"],
+            start * (1 + published["unique_change"]),
+            f"paper: total {published['unique_change'] * 100:+.0f} %".replace("-", "\N{MINUS SIGN}"),
         ),
         width=SLIDE * 0.7,
     )

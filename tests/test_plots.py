@@ -203,6 +203,22 @@ def test_missing_categories_count_as_none_and_the_total_is_their_sum():
     }
 
 
+@pytest.mark.parametrize("horizontal", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal, grouped):
+    nan = [np.nan] * 6
+    table = bars_table({"known": [2, 0, 0, 0, 0, 1], "unknown": nan})
+    options = {"horizontal": horizontal, "grouped": grouped}
+    figure, drawn = detector_bars([Panel(table, "Unique detectors")], **options)
+    values = drawn.set_index(["bar", "category"])["value"]
+    assert values["known"].tolist() == [2, 0, 0, 0, 0, 1, 3]
+    assert values["unknown"].tolist() == pytest.approx([np.nan] * 7, nan_ok=True)
+    axes = figure.axes[0]
+    assert texts(axes, "total") == ["3"]
+    assert "–" in texts(axes, "count")
+    assert all(round(place) == 0 for place, *_ in lengths(axes, horizontal))
+
+
 def test_unknown_category_is_refused():
     table = pd.DataFrame({"bar": ["a"], "category": ["colour"], "value": [1]})
     with pytest.raises(ValueError, match="colour"):
@@ -301,6 +317,17 @@ def test_iterations_keep_0_on_a_logarithmic_axis():
     assert axes.get_xticks().tolist() == iterations
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert labels == ["0", "100", "10k", "2.4M"]
+
+
+def test_reference_is_a_point_of_its_own():
+    rows = [("total", a, 10 - a) for a in (0, 1)]
+    table = pd.DataFrame(rows, columns=["category", "alpha", "unique"])
+    figure, drawn = category_curves("alpha", table, x_label="α", reference=(1.0, 2.0, "paper"))
+    (ring,) = [line for line in figure.axes[0].lines if line.get_gid() == "paper"]
+    assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([1.0], [2.0])
+    assert "paper" in [text.get_text() for text in figure.axes[0].texts]
+    row = drawn[drawn["series"] == "paper"].iloc[0]
+    assert (row["alpha"], row["mean"], row["runs"]) == (1.0, 2.0, 0)
 
 
 @pytest.mark.parametrize("log", [False, True])
@@ -684,17 +711,22 @@ def test_slide06_script(layer):
     assert table[table["unit"] == 2]["label"].unique().tolist() == ["car"]
 
 
-def test_slide08_layers_script(tmp_path):
-    layers = {"conv1": [0, 0, 0, 0, 0, 3], "conv2": [4, 1, 0, 0, 2, 1]}
+def write_counts(folder, layers):
+    """Write a detectors.csv for each layer, with the same counts by both rules."""
     paths = []
     for name, values in layers.items():
         counts = [*values, sum(values)]
         rule = pd.DataFrame({"category": [*CATEGORIES, "total"], "unique": counts})
         rule = rule.assign(unique_low=rule["unique"] / 2, unique_high=rule["unique"] * 2)
         both = [rule.assign(rule=r, chance_unique=1) for r in ("top_label", "per_category")]
-        paths.append(tmp_path / f"{name}.csv")
+        paths.append(folder / f"{name}.csv")
         pd.concat(both).to_csv(paths[-1], index=False)
-    files = {"detectors": paths, "published": PUBLISHED / "detectors.csv"}
+    return {"detectors": paths, "published": PUBLISHED / "detectors.csv"}
+
+
+def test_slide08_layers_script(tmp_path):
+    layers = {"conv1": [0, 0, 0, 0, 0, 3], "conv2": [4, 1, 0, 0, 2, 1]}
+    files = write_counts(tmp_path, layers)
     table = run_script("slide08_layers", tmp_path, files, title="AlexNet", layers=list(layers))
     for panel in ("Counted per category, as in the paper", "Counted once, by top label"):
         own = table[table["panel"] == panel]
@@ -702,3 +734,32 @@ def test_slide08_layers_script(tmp_path):
     published = table[table["panel"] == "As published"]
     assert published["bar"].unique().tolist() == ["AlexNet-Places205 conv5"]
     assert published["value"].astype(float).tolist() == [36, 8, 12, 1, 20, 2, 79]
+
+
+def test_slide08_networks_script_shows_the_same_networks_as_published(tmp_path):
+    # The third has the title of none that was published; the order is not the table's.
+    titles = ["VGG-Places205", "AlexNet-Places365", "Mine", "AlexNet-ImageNet"]
+    files = write_counts(tmp_path, {title: [i, 0, 0, 0, 0, 1] for i, title in enumerate(titles)})
+    table = run_script("slide08_networks", tmp_path, files, titles=titles)
+    assert table["panel"].unique().tolist() == ["This run", "Published (Bau et al. 2017)"]
+    run, published = (table[table["panel"] == panel] for panel in table["panel"].unique())
+    assert run["bar"].unique().tolist() == published["bar"].unique().tolist() == titles
+    assert run[run["category"] == "object"]["value"].astype(float).tolist() == [0, 1, 2, 3]
+    counts = pd.read_csv(PUBLISHED / "detectors.csv").set_index("title")
+    for title in ("VGG-Places205", "AlexNet-Places365", "AlexNet-ImageNet"):
+        own = published[published["bar"] == title].set_index("category")["value"].astype(float)
+        expected = [counts.loc[title, f"unique_{category}"] for category in CATEGORIES]
+        assert own[list(CATEGORIES)].tolist() == expected
+        assert own["total"] == sum(expected)
+    assert published[published["bar"] == "Mine"]["value"].unique().tolist() == [""]
+
+
+def test_slide08_networks_script_shows_figure_7_beside_other_networks(tmp_path):
+    files = write_counts(tmp_path, {"Small": [1, 0, 0, 0, 0, 1]})
+    table = run_script("slide08_networks", tmp_path, files, titles=["Small"])
+    published = table[table["panel"] == "Published (Bau et al. 2017)"]
+    totals = published[published["category"] == "total"].set_index("bar")["value"].astype(float)
+    assert totals["AlexNet-Places205"] == 79
+    # From the paper's most interpretable network to random weights.
+    assert totals.index[0] == "ResNet152-Places365"
+    assert totals.index[-1] == "AlexNet-random"

@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLoc
 from dissection.plots.style import (
     CATEGORY_COLORS,
     COLUMN,
+    FAINT,
     INK,
     TITLE,
     spread,
@@ -36,7 +37,7 @@ def category_curves(
     below: Mapping[str, str] | None = None,
     below_label: str = "Accuracy",
     below_from_zero: bool = True,
-    reference: tuple[float, str] | None = None,
+    reference: tuple[float, float, str] | None = None,
     width: float = COLUMN,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw detectors by category, and their total, over one quantity.
@@ -60,8 +61,8 @@ def category_curves(
     below_label : str
     below_from_zero : bool
         Whether the second panel's axis starts at 0.
-    reference : (float, str), optional
-        A level to compare the total with, and what it is; a dashed line.
+    reference : (float, float, str), optional
+        A point to compare the total with, x and value, and what it is; drawn as a ring.
     width : float
         Of the figure, in inches.
 
@@ -70,7 +71,7 @@ def category_curves(
     figure : Figure
     drawn : DataFrame
         Columns ``series`` (a category, "total" or a name of ``below``), x, ``mean``, ``least``,
-        ``greatest``, ``runs``.
+        ``greatest``, ``runs`` (0 for the reference).
 
     Raises
     ------
@@ -95,12 +96,17 @@ def category_curves(
         rows, 1, sharex=True, squeeze=False, height_ratios=[2.2, 1.0][:rows]
     ).ravel()
     _curves(axes[0], upper, SERIES, x)
+    colors = dict(SERIES)
     if reference:
-        _reference(axes[0], *reference)
+        place, level, name = reference
+        point = {x: [place], "mean": [level], "least": [level], "greatest": [level], "runs": [0]}
+        upper[name], colors[name] = pd.DataFrame(point), FAINT
+        ring = {"marker": "o", "markersize": 5, "markerfacecolor": "white", "clip_on": False}
+        axes[0].plot(place, level, **ring, color=FAINT, markeredgewidth=1.4, zorder=5, gid=name)
     axes[0].set_ylabel(label)
     axes[0].set_ylim(0, max([*(s["greatest"].max() for s in upper.values()), 1]) * 1.08)
     axes[0].yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
-    colors = dict(zip(lower, BELOW, strict=False))
+    colors |= zip(lower, BELOW, strict=False)
     if below:
         _curves(axes[1], lower, colors, x)
         axes[1].set_ylabel(below_label)
@@ -112,7 +118,7 @@ def category_curves(
     if title:
         figure.suptitle(title, fontsize=TITLE, x=0.01, ha="left")
     figure.draw_without_rendering()  # sizes are known only once the figure is laid out
-    _name_curves(axes[0], upper, SERIES)
+    _name_curves(axes[0], upper, colors)
     if below:
         _name_curves(axes[1], lower, colors)
     if log:
@@ -158,19 +164,6 @@ def _curves(
             clip_on=False,
             gid=name,
         )
-
-
-def _reference(axes: Axes, level: float, name: str) -> None:
-    axes.axhline(level, color=INK, linewidth=0.9, linestyle=(0, (4, 3)), gid="reference")
-    axes.annotate(
-        name,
-        (0.0, level),
-        xytext=(4, 2),
-        xycoords=("axes fraction", "data"),
-        textcoords="offset points",
-        bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "alpha": 0.75, "linewidth": 0},
-        gid="reference",
-    )
 
 
 def _horizontal_axis(axes: Axes, values: np.ndarray, log: bool) -> None:
