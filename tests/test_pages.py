@@ -100,8 +100,6 @@ CAPTION = """A *caption* with ``code``, T_k and 0.5 %.
 .. raw:: html
 
    <script>window.hacked = 4</script>
-
-.. include:: /etc/hostname
 """
 
 
@@ -492,14 +490,16 @@ def test_report_without_claims_of_the_default_configuration(tmp_path, browser):
         assert problems == []
 
 
-def test_captions_bring_no_html_and_no_files_of_their_own():
-    html = str(caption_html(CAPTION))
+def test_captions_bring_no_html_and_no_files_of_their_own(tmp_path):
+    (tmp_path / "secret.txt").write_text("password")
+    html = str(caption_html(f"{CAPTION}\n.. include:: {tmp_path}/secret.txt\n"))
     assert "<em>caption</em>" in html
     assert 'href="https://example.org/"' in html
     assert "<script" not in html
     assert "hacked = 3" in html, "as text"
     assert "hacked = 4" not in html
-    assert "include" not in html
+    assert "password" not in html
+    assert "secret" not in html
     assert "System Message" not in html
 
 

@@ -108,13 +108,16 @@ def test_scenes_and_textures_take_turns(labels):
         assert set(maps) == {"color"}
 
 
-def test_parts_lie_on_objects_and_everything_drawn_has_a_material(labels):
+def test_parts_lie_on_objects_and_things_have_materials(labels):
     for maps, _ in labels[:SCENE_IMAGES]:
         (objects,), (materials,) = maps["object"], maps["material"]
         assert (objects != "").all(), "no pixel of a scene is nothing"
-        assert (materials != "").all()
+        things = np.isin(objects, list(THINGS))
+        # Of the backgrounds the sky has none, and a wall may be plain.
+        assert (materials[things | ~np.isin(objects, ["sky", "wall"])] != "").all()
+        assert (materials[objects == "sky"] == "").all()
         on_parts = maps["part"][0] != ""
-        np.testing.assert_array_equal(on_parts, np.isin(objects, list(THINGS)))
+        np.testing.assert_array_equal(on_parts, things)
         for details in maps["part"][1:]:
             assert on_parts[details != ""].all(), "a detail lies on a part"
 
@@ -289,7 +292,8 @@ def test_materials_differ_and_stay_the_same():
 
 @pytest.mark.parametrize("outline", ["rectangle", "ellipse", "polygon"])
 @pytest.mark.parametrize("detail", [False, True])
-def test_paint_labels_the_pixels_that_it_paints(outline, detail):
+@pytest.mark.parametrize("material", ["wood", None])
+def test_paint_labels_the_pixels_that_it_paints(outline, detail, material):
     """On a canvas that has an object with two parts already; shapes leave it on all sides."""
     rng = np.random.default_rng(3)
     for _ in range(30):
@@ -304,13 +308,14 @@ def test_paint_labels_the_pixels_that_it_paints(outline, detail):
             [(float(x), float(y)) for x, y in points],
             object_code=3,
             part_code=5,
-            material="wood",
+            material=material,
             color=np.full(3, 0.5, np.float32),
             detail=detail,
         )
         painted = canvas.objects == 3
         np.testing.assert_array_equal((canvas.image >= 0).all(axis=2), painted)
-        np.testing.assert_array_equal(canvas.materials == MATERIALS.index("wood") + 1, painted)
+        code = MATERIALS.index(material) + 1 if material else 0
+        np.testing.assert_array_equal(canvas.materials, np.where(painted, code, 6))
         assert (canvas.objects[~painted] == 9).all()
         if detail:
             assert (canvas.parts[0] == 8).all(), "the part below stays labelled"
