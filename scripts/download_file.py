@@ -1,10 +1,7 @@
 """Fetch a file, or check the one that is there, and note where it is and what its hash is."""
 
-import hashlib
-import json
-
-from dissection.files import whole_file
 from dissection.logs import log, logged
+from dissection.notes import write_note
 from dissection.registry import fetch_download, read_registry, torchvision_download
 
 
@@ -15,11 +12,7 @@ def main() -> None:
     else:
         download = read_registry(snakemake.input.registry)[name]
     file = fetch_download(download, snakemake.params.folder)
-    with file.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    with whole_file(snakemake.output[0]) as path:
-        path.write_text(json.dumps({"file": str(file), "sha256": sha256}) + "\n")
-    log.info("%s: %s", file, sha256)
+    log.info("%s: %s", file, write_note(snakemake.output[0], file))
 
 
 if __name__ == "__main__":

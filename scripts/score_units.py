@@ -43,7 +43,7 @@ def main() -> None:
         with whole_file(target) as path:
             table.to_csv(path, index=False)
     total = detectors.query("rule == 'per_category' and category == 'total'").iloc[0]
-    log.info("%d unique detectors, %d units", total.unique, total.units)
+    log.info("%d unique detectors, %d units", total["unique"], total["units"])
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ from dissection.plots.detectors import detector_bars
 from dissection.plots.panels import Panel, detector_table, published_table
 from dissection.plots.style import save
 
-# The paper's Figure 7: one network of each kind of architecture and supervision.
-PUBLISHED = (
+# The paper's Figure 7: one network of each kind of architecture and supervision. Shown beside a run
+# that has none of the paper's networks.
+FIGURE_7 = (
     "resnet-152-torch-places365",
     "resnet-152-torch-imagenet",
     "vgg16_places205",
@@ -31,13 +32,14 @@ def main() -> None:
         title: pd.read_csv(file)
         for title, file in zip(snakemake.params.titles, snakemake.input.detectors, strict=True)
     }
-    published = pd.read_csv(snakemake.input.published).set_index("network", drop=False)
+    published, are_the_same = published_counts(snakemake.input.published, list(counts))
     figure, drawn = detector_bars(
         [
             Panel(detector_table(counts, "per_category", "unique"), "Unique detectors", "This run"),
             Panel(
-                published_table(published.loc[list(PUBLISHED)], "unique"),
-                "Unique detectors of 1,197 concepts",
+                published_table(published, "unique"),
+                # Panels of one label have one scale.
+                f"Unique detectors{'' if are_the_same else ' of 1,197 concepts'}",
                 "Published (Bau et al. 2017)",
             ),
         ],
@@ -45,6 +47,18 @@ def main() -> None:
         horizontal=True,
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
+
+
+def published_counts(file: str, titles: list[str]) -> tuple[pd.DataFrame, bool]:
+    """Return the published rows of these networks, in their order, or else those of Figure 7.
+
+    Of networks some of which were published, the others have a row without counts, so that every
+    bar stands beside its own; the second value says so.
+    """
+    published = pd.read_csv(file)
+    if published["title"].isin(titles).any():
+        return published.set_index("title").reindex(titles).reset_index(), True
+    return published.set_index("network").loc[list(FIGURE_7)], False
 
 
 if __name__ == "__main__":

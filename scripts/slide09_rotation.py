@@ -23,7 +23,9 @@ def main() -> None:
         reference=(
             published["alpha"],
             start * (1 + published["unique_change"]),
-            f"paper: total {published['unique_change'] * 100:+.0f} %".replace("-", "\N{MINUS SIGN}"),
+            f"paper: total {published['unique_change'] * 100:+.0f} %".replace(
+                "-", "\N{MINUS SIGN}"
+            ),
         ),
         width=SLIDE * 0.7,
     )

@@ -1,19 +1,16 @@
 """Unpack a downloaded archive of Broden, and compare its counts with the published ones."""
 
-import json
-from pathlib import Path
-
 import pandas as pd
 
 from dissection.broden import Broden
 from dissection.logs import log, logged
+from dissection.notes import noted_file
 from dissection.published import differences
 from dissection.unpack import unpack
 
 
 def main() -> None:
-    archive = json.loads(Path(snakemake.input.archive).read_text(encoding="utf-8"))["file"]
-    unpack(archive, snakemake.output.dataset)
+    unpack(noted_file(snakemake.input.archive), snakemake.output.dataset)
     statistics = Broden(snakemake.output.dataset).statistics()
     log.info("The data set has\n%s", statistics.to_string(index=False))
     different = list(differences(statistics, pd.read_csv(snakemake.input.published)))

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dissection.activation_files import layer_file_name, open_layer
+from dissection.activation_files import open_layer
 from dissection.activations import LayerOutputs, cache_activations
 from dissection.errors import InputError
+from dissection.files import layer_file_name
 from dissection.geometry import Geometry
 from dissection.networks import Network
 from dissection.preprocessing import Preprocessing

@@ -51,6 +51,5 @@ def test_progress_yields_everything_and_writes_sparse_lines(tmp_path, monkeypatc
         assert list(progress([3, 1, 2], "images")) == [3, 1, 2]
         assert list(progress(iter([3, 1]), "items")) == [3, 1]
     text = (tmp_path / "a.log").read_text()
-    assert "1 of 3, " in text
-    assert "images" in text
-    assert "1 items" in text
+    assert "images: 1 of 3, " in text
+    assert "items: 1\n" in text

@@ -305,6 +305,30 @@ def test_curves_are_means_with_a_band_from_least_to_greatest():
     assert upper.get_ylim()[1] > 12
 
 
+def test_accuracy_that_a_network_does_not_have_is_left_out():
+    table = pd.DataFrame(
+        {
+            "alpha": [0.0, 1.0],
+            "category": "total",
+            "unique": [9, 2],
+            "accuracy": np.nan,
+            "probe": [0.5, 0.4],
+        }
+    )
+    below = {"network": "accuracy", "linear probe": "probe"}
+    figure, drawn = category_curves("alpha", table, x_label="α", below=below)
+    assert set(drawn["series"]) == {"total", "linear probe"}
+    (line,) = drawn_lines(figure.axes[1], "linear probe")
+    np.testing.assert_array_equal(line, [[0, 0.5], [1, 0.4]])
+    # In the colour that it has beside the network's.
+    both, _ = category_curves("alpha", table.assign(accuracy=0.5), x_label="α", below=below)
+    one, two = (
+        [line.get_color() for line in f.axes[1].lines if line.get_gid() == "linear probe"]
+        for f in (figure, both)
+    )
+    assert one == two
+
+
 def test_iterations_keep_0_on_a_logarithmic_axis():
     iterations = [0, 100, 10_000, 2_400_000]
     table = pd.DataFrame({"iteration": iterations, "category": "total", "unique": [0, 1, 5, 9]})

@@ -23,7 +23,8 @@ def clone(folder: Path) -> Path:
 
 def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
     return [
-        *(sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", config),
+        # Not --configfile last: it would take targets for more configurations.
+        *(sys.executable, "-m", "snakemake", "--configfile", config, "--cores", str(cores)),
         *arguments,
     ]
 

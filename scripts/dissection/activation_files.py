@@ -9,19 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from dissection.errors import InputError
-from dissection.files import ARRAY_FILE_ERRORS
+from dissection.files import ARRAY_FILE_ERRORS, layer_file_name
 from dissection.geometry import Geometry
-
-
-def layer_file_name(layer: str) -> str:
-    """Return a layer's name as it stands in file names.
-
-    Examples
-    --------
-    >>> layer_file_name("inception_5b/output")
-    'inception_5b-output'
-    """
-    return layer.replace("/", "-")
 
 
 def open_layer(folder: str | Path, layer: str) -> tuple[np.ndarray, Geometry]:

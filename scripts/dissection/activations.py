@@ -11,10 +11,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
-from dissection.activation_files import layer_file_name
 from dissection.disk_space import require_room
 from dissection.errors import InputError
-from dissection.files import whole_folder
+from dissection.files import layer_file_name, whole_folder
 from dissection.logs import log, progress
 from dissection.networks import Network, find_layer
 from dissection.receptive_field import receptive_fields

@@ -1,4 +1,4 @@
-"""Outputs that appear whole or not at all: write beside the target, then rename."""
+"""Names of files, and outputs that appear whole or not at all: write beside, then rename."""
 
 import os
 import shutil
@@ -19,6 +19,17 @@ ARRAY_FILE_ERRORS = (
     BadZipFile,
     zlib.error,
 )
+
+
+def layer_file_name(layer: str) -> str:
+    """Return a layer's name as it stands in file names.
+
+    Examples
+    --------
+    >>> layer_file_name("inception_5b/output")
+    'inception_5b-output'
+    """
+    return layer.replace("/", "-")
 
 
 def _beside(target: Path) -> Path:

@@ -80,5 +80,5 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
         if done and now - last >= SECONDS_BETWEEN_LINES:
             last = now
             of = f" of {total}, {(now - start) * (total - done) / done:.0f} s left" if total else ""
-            log.info("%d%s %s", done, of, what)
+            log.info("%s: %d%s", what, done, of)
         yield item

@@ -1,10 +1,10 @@
 """From the files of a configured network to the network."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dissection.networks import Network, load_network
+from dissection.notes import noted_file
 
 
 def open_network(spec: Mapping, files: Sequence[str | Path], name: str) -> Network:
@@ -22,7 +22,7 @@ def open_network(spec: Mapping, files: Sequence[str | Path], name: str) -> Netwo
     name : str
         The network's name.
     """
-    paths = [_noted(Path(file)) for file in files]
+    paths = [noted_file(file) if Path(file).suffix == ".json" else Path(file) for file in files]
     spec = dict(spec)
     if "caffe" in spec:
         spec["caffe"] = spec["caffe"] | {"prototxt": paths.pop(0)}
@@ -34,9 +34,3 @@ def open_network(spec: Mapping, files: Sequence[str | Path], name: str) -> Netwo
     if weights is not None and weights.is_dir():
         weights /= f"{name.rpartition('@')[2]}.pt"
     return load_network(spec, weights, search_path=Path.cwd())
-
-
-def _noted(path: Path) -> Path:
-    if path.suffix != ".json":
-        return path
-    return Path(json.loads(path.read_text(encoding="utf-8"))["file"])

@@ -11,7 +11,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from dissection.configuration import complete
 from dissection.errors import InputError
+from dissection.files import layer_file_name
 from dissection.imports import imported_files, module_files
+from dissection.notes import exchange_problem
 
 
 def completed_config():
@@ -46,14 +48,16 @@ wildcard_constraints:
 
 
 def code(script):
-    """The library modules that a script needs, directly or not.
+    """A script and the library modules that it needs, directly or not.
 
-    Snakemake itself watches the script alone: with these among a rule's inputs, an edited
-    module reruns what depends on it, and nothing else.
+    Snakemake itself watches the script alone, and only its date. Inputs are compared by their
+    contents: an edited file reruns what depends on it, a new clone of the same files nothing.
     """
     scripts = ROOT / "scripts"
-    modules = imported_files(scripts / f"{script}.py", scripts)
-    return [str(module.relative_to(ROOT)) for module in modules]
+    file = scripts / f"{script}.py"
+    return [
+        str(path.relative_to(ROOT)) for path in [file, *imported_files(file, scripts)]
+    ]
 
 
 def script_path(name):
@@ -92,12 +96,7 @@ def title(network):
 
 def dissected(network, layer, file):
     """A file of a dissected layer."""
-    return f"{RESULTS}/dissection/{network}/{layer_folder(layer)}/{file}"
-
-
-def layer_folder(layer):
-    """A layer's name in paths: those of Caffe can have a slash, as in inception_5b/output."""
-    return layer.replace("/", "-")
+    return f"{RESULTS}/dissection/{network}/{layer_file_name(layer)}/{file}"
 
 
 def dataset_folder(wildcards=None):
@@ -157,11 +156,9 @@ def network_files(wildcards):
     if "torchvision" in network:
         weights = network["torchvision"]
         return [f"resources/checked/{torchvision_name(**weights)}.json"]
-    source = network.get("caffe") or network.get("checkpoint")
-    if source and "download" in source:
-        ends = (".prototxt", ".caffemodel") if "caffe" in network else ("",)
-        stem = f"zoo-{source['download']}" if "caffe" in network else source["download"]
-        return [f"resources/checked/{stem}{end}.json" for end in ends]
+    notes = download_notes(network)
+    if notes:
+        return notes
     options = next(network[kind] for kind in network if kind not in ("title", "layers"))
     files = [
         options[key] for key in ("prototxt", "caffemodel", "file") if key in options
@@ -169,6 +166,34 @@ def network_files(wildcards):
     if "factory" in network:
         files += map(str, module_files(options["function"].partition(":")[0], "."))
     return files
+
+
+def download_notes(network):
+    """The notes of a network's files in config/downloads.yaml, once they have been checked."""
+    source = network.get("caffe") or network.get("checkpoint") or {}
+    if "download" not in source:
+        return []
+    ends = (".prototxt", ".caffemodel") if "caffe" in network else ("",)
+    stem = f"zoo-{source['download']}" if "caffe" in network else source["download"]
+    return [f"resources/checked/{stem}{end}.json" for end in ends]
+
+
+def refuse_exchanged_files():
+    """End Snakemake if a download was exchanged after its check: Snakemake watches its note alone."""
+    notes = {note for network in NETWORKS.values() for note in download_notes(network)}
+    if "broden" in CONFIG["dataset"]:
+        notes.add(f"resources/checked/broden1_{CONFIG['dataset']['broden']}.json")
+    if any("torchvision" in network for network in NETWORKS.values()):
+        # Of them all: to ask torchvision for the names of this run's would take seconds.
+        notes |= set(map(str, Path("resources/checked").glob("*_Weights.*.json")))
+    found = map(exchange_problem, filter(os.path.exists, sorted(notes)))
+    if problems := list(filter(None, found)):
+        sys.exit("\n".join(problems))
+
+
+# Jobs read the Snakefile, too: once is enough.
+if workflow.is_main_process:
+    refuse_exchanged_files()
 
 
 def torchvision_name(name, weights):
@@ -280,7 +305,7 @@ def rotation_file():
     options = CONFIG["figures"].get("slide09_rotation")
     if options is None:
         return []
-    layer = layer_folder(options["layer"])
+    layer = layer_file_name(options["layer"])
     return [f"{RESULTS}/rotation/{options['network']}/{layer}/rotation.csv"]
 
 
@@ -293,7 +318,7 @@ def held_out_images(wildcards):
 
 def unit_pages(wildcards):
     return [
-        f"{RESULTS}/units/{name}/{layer_folder(layer)}.html"
+        f"{RESULTS}/units/{name}/{layer_file_name(layer)}.html"
         for name, network in NETWORKS.items()
         for layer in network["layers"]
     ]

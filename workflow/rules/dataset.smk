@@ -15,7 +15,7 @@ rule download_broden:
         "../../environment.yml"
     params:
         name=lambda wildcards: f"broden1_{wildcards.resolution}",
-        folder="resources",
+        folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
     script:
         script_path("download_file")
 

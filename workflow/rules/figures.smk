@@ -15,6 +15,7 @@ if "slide04_broden" in CONFIG["figures"]:
             f"{LOGS}/slide04_broden.log",
         benchmark:
             f"{BENCHMARKS}/slide04_broden.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         script:
@@ -42,6 +43,7 @@ if "slide05_activation_map" in CONFIG["figures"]:
             f"{LOGS}/slide05_activation_map.log",
         benchmark:
             f"{BENCHMARKS}/slide05_activation_map.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -73,6 +75,7 @@ if "slide06_unit_detectors" in CONFIG["figures"]:
             f"{LOGS}/slide06_unit_detectors.log",
         benchmark:
             f"{BENCHMARKS}/slide06_unit_detectors.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -107,6 +110,7 @@ if "slide08_layers" in CONFIG["figures"]:
             f"{LOGS}/slide08_layers.log",
         benchmark:
             f"{BENCHMARKS}/slide08_layers.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -130,6 +134,7 @@ if "slide08_networks" in CONFIG["figures"]:
             f"{LOGS}/slide08_networks.log",
         benchmark:
             f"{BENCHMARKS}/slide08_networks.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -152,6 +157,7 @@ if "slide09_rotation" in CONFIG["figures"]:
             f"{LOGS}/slide09_rotation.log",
         benchmark:
             f"{BENCHMARKS}/slide09_rotation.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -175,6 +181,7 @@ if "slide10_regularization" in CONFIG["figures"]:
             f"{LOGS}/slide10_regularization.log",
         benchmark:
             f"{BENCHMARKS}/slide10_regularization.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -205,6 +212,7 @@ if "slide11_iterations" in CONFIG["figures"]:
             f"{LOGS}/slide11_iterations.log",
         benchmark:
             f"{BENCHMARKS}/slide11_iterations.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -231,6 +239,7 @@ if "slide12_initialization" in CONFIG["figures"]:
             f"{LOGS}/slide12_initialization.log",
         benchmark:
             f"{BENCHMARKS}/slide12_initialization.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:
@@ -254,6 +263,7 @@ if "slide12_width" in CONFIG["figures"]:
             f"{LOGS}/slide12_width.log",
         benchmark:
             f"{BENCHMARKS}/slide12_width.jsonl"
+        localrule: True
         conda:
             "../../environment.yml"
         params:

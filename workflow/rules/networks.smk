@@ -15,7 +15,7 @@ rule download_weights:
         "../../environment.yml"
     params:
         name=lambda wildcards: wildcards.file,
-        folder="resources",
+        folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
     script:
         script_path("download_file")
 

@@ -57,7 +57,8 @@ def category_curves(
     log : bool
         Logarithmic horizontal axis; 0 has a place of its own to the left.
     below : mapping from a name to a column, optional
-        Curves in a second panel, such as accuracies; taken from the rows of the total.
+        Curves in a second panel, such as accuracies; taken from the rows of the total. A column
+        without any value, like the accuracy of a network without classes of ours, is left out.
     below_label : str
     below_from_zero : bool
         Whether the second panel's axis starts at 0.
@@ -88,7 +89,11 @@ def category_curves(
         if (table["category"] == category).any()
     }
     totals = table[table["category"] == "total"]
-    lower = {name: _summary(totals, x, column) for name, column in below.items()}
+    lower = {
+        name: _summary(totals, x, column)
+        for name, column in below.items()
+        if totals[column].notna().any()
+    }
 
     figure = Figure((width, 3.6 if below else 2.5), layout="constrained")
     rows = 2 if below else 1
@@ -106,7 +111,7 @@ def category_curves(
     axes[0].set_ylabel(label)
     axes[0].set_ylim(0, max([*(s["greatest"].max() for s in upper.values()), 1]) * 1.08)
     axes[0].yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
-    colors |= zip(lower, BELOW, strict=False)
+    colors |= zip(below, BELOW, strict=False)
     if below:
         _curves(axes[1], lower, colors, x)
         axes[1].set_ylabel(below_label)

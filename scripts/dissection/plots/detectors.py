@@ -130,7 +130,9 @@ def _draw(
         axes.text(0.5, 0.5, "nothing to show", ha="center", va="center", transform=axes.transAxes)
     for position, bar in enumerate(bars):
         own = table[table["bar"] == bar].set_index("category").astype({"value": float})
-        if grouped:
+        if own["value"].isna().all():
+            _number(axes, horizontal, position, np.nan, 0, bold=False)
+        elif grouped:
             thickness = CLUSTER / (len(CATEGORIES) + 1)
             for step, category in enumerate(["total", *CATEGORIES]):
                 place = position - CLUSTER / 2 + (step + 0.5) * thickness
@@ -205,9 +207,9 @@ def _mark(
 def _number(
     axes: Axes, horizontal: bool, position: float, value: float, end: float, bold: bool
 ) -> None:
-    """The count, just beyond the bar's end."""
+    """The count, just beyond the bar's end; a dash if it is not known."""
     axes.annotate(
-        f"{value:g}",
+        "–" if np.isnan(value) else f"{value:g}",
         (end, position) if horizontal else (position, end),
         xytext=(3, 1) if horizontal else (0, 2.5),
         textcoords="offset points",
@@ -302,7 +304,7 @@ def _print_counts(axes: Axes, table: pd.DataFrame, bars: list[str], horizontal: 
 
 def _name_segments(axes: Axes, table: pd.DataFrame, bars: list[str]) -> None:
     """Write the categories' names to the right of the last bar, each at its segment."""
-    last = table[table["bar"] == bars[-1]].set_index("category")["value"].astype(float)
+    last = table[table["bar"] == bars[-1]].set_index("category")["value"].astype(float).fillna(0)
     lengths = last[list(CATEGORIES)].to_numpy()
     middles = np.cumsum(lengths) - lengths / 2
     low, high = axes.get_ylim()

@@ -21,7 +21,8 @@ class Panel:
     table : DataFrame
         Columns ``bar`` (a name; the order of first appearance is kept), ``category`` (one of the
         six, or "total"), ``value``, and ``low``, ``high``, ``chance``, which may be NaN. A
-        category that a bar lacks counts as 0; a bar without a total has the sum as its total.
+        category that a bar lacks counts as 0; a bar without a total has the sum as its total; a
+        bar without any value is unknown.
     label : str
         What is counted. Panels with the same label share one scale.
     heading : str
@@ -65,7 +66,8 @@ def published_table(published: pd.DataFrame, value: str) -> pd.DataFrame:
     Parameters
     ----------
     published : DataFrame
-        One row a network: ``title``, ``unique_<category>``, ``units_<category>``, ``units_all``.
+        One row a network: ``title``, ``unique_<category>``, ``units_<category>``, ``units_all``;
+        NaN where a network has no published counts.
     value : {"unique", "units"}
     """
     rows = []
@@ -93,6 +95,9 @@ def complete(table: pd.DataFrame, grouped: bool = False) -> pd.DataFrame:
         own = table[table["bar"] == bar].set_index("category")
         own = own.reindex([*CATEGORIES, "total"], columns=COLUMNS[2:])
         own["value"] = own["value"].astype(float)
+        if own["value"].isna().all():
+            rows.append(own.rename_axis("category").reset_index().assign(bar=bar))
+            continue
         parts = own.loc[list(CATEGORIES), "value"].fillna(0)
         own.loc[list(CATEGORIES), "value"] = parts
         if np.isnan(own.loc["total", "value"]):
