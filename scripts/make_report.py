@@ -36,6 +36,7 @@ def main() -> None:
         pd.read_csv(files.claims, keep_default_na=False, na_values={"effect": "", "spread": ""}),
         yaml.safe_dump(dict(params.configuration), sort_keys=False, allow_unicode=True),
         params.configuration_file,
+        params.unit_pages,
         [("Python", platform.python_version())] + [(name, version(name)) for name in PACKAGES],
     )
     with whole_file(snakemake.output.report) as path:

@@ -146,6 +146,7 @@ def write_report(path, claims=None, configuration_file="config/smoke.yaml", run=
         claims,
         f"run: x\ntitle: {EVIL}\n",
         configuration_file,
+        [(EVIL, QUOTES, "units/net/conv1.html")],
         [("Python", "3.11"), (EVIL, QUOTES)],
     )
     path.write_text(page, encoding="utf-8")
@@ -434,8 +435,11 @@ def test_report(report, width, browser):
             "Slide 4: broden",
             "Slide 5: activation map",
             "Slide 8: networks",
+            "Every unit",
             "How to rerun",
         ]
+        links = page.query_selector_all("#units ~ ul a")
+        assert [link.inner_text() for link in links] == [f"{EVIL}, {QUOTES}"]
         for link in page.query_selector_all("a[href^='#']"):
             target = link.get_attribute("href")
             assert page.locator(target).count() == 1, f"{target} leads somewhere"

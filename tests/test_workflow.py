@@ -76,7 +76,13 @@ def test_report_opens_without_a_server_and_shows_every_figure(finished):
         for figure in read_config(finished)["figures"]:
             assert page.locator(f"#{figure} + figure img").count() == 1, figure
         claims = pd.read_csv(finished / "results/smoke/claims.csv")
-        assert page.locator("#claims + p + table tbody tr, table tbody tr").count() == len(claims)
+        assert page.locator("#claims ~ table tbody tr").count() == len(claims)
+        results = finished / "results/smoke"
+        links = page.locator("#units + p + ul a").evaluate_all(
+            "links => links.map(link => link.getAttribute('href'))"
+        )
+        found = [str(path.relative_to(results)) for path in results.glob("units/*/*.html")]
+        assert sorted(links) == sorted(found)
         assert problems == []
 
 

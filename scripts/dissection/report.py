@@ -47,6 +47,7 @@ def report_page(
     claims: pd.DataFrame | None,
     configuration: str,
     configuration_file: str,
+    unit_pages: Sequence[tuple[str, str, str]],
     versions: Sequence[tuple[str, str]],
 ) -> str:
     """Return the report as HTML.
@@ -65,6 +66,7 @@ def report_page(
         YAML, with all defaults.
     configuration_file : str
         To name in commands; the default one is left out.
+    unit_pages : sequence of (network, layer, path relative to the report)
     versions : sequence of (name, version)
     """
     rows = []
@@ -114,6 +116,7 @@ def report_page(
         claims=rows,
         figures=shown,
         option=option,
+        unit_pages=unit_pages,
         command=f"snakemake --cores 2{option}",
         versions="\n".join(f"{name} {version}" for name, version in versions),
         configuration=configuration,

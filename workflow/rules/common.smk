@@ -316,9 +316,13 @@ def held_out_images(wildcards):
     return training_content(wildcards)
 
 
+def unit_page(network, layer):
+    return f"{RESULTS}/units/{network}/{layer_file_name(layer)}.html"
+
+
 def unit_pages(wildcards):
     return [
-        f"{RESULTS}/units/{name}/{layer_file_name(layer)}.html"
+        unit_page(name, layer)
         for name, network in NETWORKS.items()
         for layer in network["layers"]
     ]

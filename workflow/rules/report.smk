@@ -86,6 +86,11 @@ rule make_report:
     params:
         run=CONFIG["run"],
         figures=list(CONFIG["figures"]),
+        unit_pages=[
+            [title(name), layer, os.path.relpath(unit_page(name, layer), RESULTS)]
+            for name, network in NETWORKS.items()
+            for layer in network["layers"]
+        ],
         configuration=CONFIG,
         configuration_file=os.path.relpath(workflow.configfiles[0], ROOT),
     script:
