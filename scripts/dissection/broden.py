@@ -11,7 +11,6 @@ import io
 import os
 import re
 import struct
-import zlib
 from pathlib import Path
 
 import numba
@@ -20,6 +19,7 @@ import pandas as pd
 from PIL import Image
 
 from dissection.errors import InputError
+from dissection.image_files import IMAGE_FILE_ERRORS
 from dissection.tables import read_table, whole_numbers
 
 CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
@@ -30,14 +30,6 @@ MAX_SIDE = 2**15  # pixels of an image or label map
 
 _OUTSIDE = re.compile(r"^/|(^|/)\.\.(/|$)|\\|^[A-Za-z]:|\0")
 _PNG_HEAD = struct.Struct(">8s4x4sIIBB")  # signature, chunk name, width, height, bits, colour type
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 class Broden:
@@ -123,7 +115,7 @@ class Broden:
                         f"says {_size(self._image_sizes[i])} (ih x iw). {REMEDY}"
                     )
                 return np.array(image.convert("RGB"))
-        except _DECODER_ERRORS as error:
+        except IMAGE_FILE_ERRORS as error:
             raise InputError(
                 f"{path}: the image is damaged, or of an unknown format ({error}). {REMEDY}"
             ) from error
@@ -292,7 +284,7 @@ class Broden:
                 )
             with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
                 rgb = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, 3)
-        except _DECODER_ERRORS as error:
+        except IMAGE_FILE_ERRORS as error:
             raise InputError(f"{what} is damaged ({error}). {REMEDY}") from error
         labels = np.empty((height, width), np.uint16)
         blue, unknown = _decode(rgb, self._known, labels)

@@ -2,9 +2,7 @@
 
 import os
 import signal
-import struct
 import threading
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,18 +14,11 @@ import torch
 from PIL import Image
 
 from dissection.errors import InputError
+from dissection.image_files import IMAGE_FILE_ERRORS
 
 # Images are first scaled to 256 x 256 pixels for an input of 227, as the paper's were.
 SCALED_TO_INPUT = 256 / 227
 
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 # Files, and of each the crop's first row and column and whether it is mirrored, int (n, 3).
 Crops = tuple[Sequence[str], np.ndarray]
@@ -64,7 +55,7 @@ def load_image(file: str, side: int) -> np.ndarray:
             if image.size != (side, side):
                 image = image.resize((side, side), Image.Resampling.BILINEAR)
             return np.asarray(image)
-    except _DECODER_ERRORS as error:
+    except IMAGE_FILE_ERRORS as error:
         raise InputError(
             f"The training image {file} cannot be read ({error}). Replace it by a whole copy and "
             "run the same command again: the training goes on from its last checkpoint."

@@ -2,8 +2,6 @@
 
 import os
 import re
-import struct
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ from PIL import Image, ImageOps
 
 from dissection.broden import CATEGORIES
 from dissection.errors import InputError
+from dissection.image_files import IMAGE_FILE_ERRORS
 from dissection.logs import log
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
@@ -22,14 +21,6 @@ ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's tag; its values for images 
 SHOWN = 5  # names in a message
 
 _LABEL_MAP = re.compile(rf"(.+)_(?:{'|'.join(CATEGORIES)})(?:_\d+)?")
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 @dataclass(frozen=True)
@@ -155,7 +146,7 @@ def load_mask(path: Path) -> np.ndarray:
             mode = image.mode
             if mode in NUMBER_MODES:
                 return np.asarray(image).astype(np.uint16)
-    except _DECODER_ERRORS as error:
+    except IMAGE_FILE_ERRORS as error:
         raise InputError(
             f"{path}: the mask is damaged, or no PNG file ({error}). Save it again."
         ) from error
@@ -178,7 +169,7 @@ def load_upright(path: Path) -> Image.Image:
             if image.mode not in DEEP_MODES:
                 return ImageOps.exif_transpose(image).convert("RGB")
             mode = image.mode
-    except _DECODER_ERRORS as error:
+    except IMAGE_FILE_ERRORS as error:
         raise InputError(f"{path}: the image is damaged ({error}). Save it again.") from error
     raise InputError(f"{path}: the image has more than 8 bits a channel ({mode}). Save it with 8.")
 
@@ -189,6 +180,6 @@ def upright_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION) in TURNED
-    except _DECODER_ERRORS as error:
+    except IMAGE_FILE_ERRORS as error:
         raise InputError(f"{path}: the image is damaged ({error}). Save it again.") from error
     return (width, height) if turned else (height, width)
