@@ -1,6 +1,7 @@
 """Which source files a piece of Python code consists of."""
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -61,14 +62,10 @@ def _files_of(names: Iterable[str], root: Path) -> list[Path]:
 
 def _imported_names(path: Path, root: Path) -> Iterator[str]:
     """Dotted names that a file imports; of `from a import b` both a and a.b."""
-    try:
-        nodes = list(ast.walk(ast.parse(path.read_bytes())))
-    except (SyntaxError, ValueError):
-        return
-    for node in nodes:
+    for node in _import_statements(path.read_bytes()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             package = node.module or ""
             if node.level:
                 parents = path.resolve().relative_to(root.resolve()).parent.parts
@@ -77,3 +74,14 @@ def _imported_names(path: Path, root: Path) -> Iterator[str]:
             if package:
                 yield package
             yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
+
+
+# Snakemake reads the rules once a job, and most scripts import the same modules.
+@functools.cache
+def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """Return the import statements of a source; none if it has an error."""
+    try:
+        nodes = ast.walk(ast.parse(source))
+    except (SyntaxError, ValueError):
+        return ()
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
