@@ -123,14 +123,17 @@ def test_second_run_does_nothing(finished):
 
 def test_editing_a_figure_s_script_remakes_that_figure_only(copy):
     edit(copy / "scripts/slide08_layers.py")
-    assert planned(copy) == {"slide08_layers", "all"}
+    # The report shows it, too.
+    assert planned(copy) == {"slide08_layers", "make_report", "all"}
 
 
 def test_editing_a_library_module_reruns_what_depends_on_it(copy):
+    edit(copy / "scripts/dissection/claims.py")
+    assert planned(copy) == {"judge_claims", "make_report", "all"}
     edit(copy / "scripts/dissection/scoring.py")
     rules = planned(copy)
-    assert {"score_units", "slide08_layers"} <= rules
-    assert not rules & {"train_network", "compute_thresholds", "tally_overlaps", "slide04_broden"}
+    assert {"score_units", "rotate_basis", "slide08_layers", "slide09_rotation"} <= rules
+    assert not rules & {"train_network", "synthesize_broden", "pack_labels", "slide04_broden"}
 
 
 def test_one_figure_alone_runs_only_what_it_needs(tmp_path):
