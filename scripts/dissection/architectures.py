@@ -223,7 +223,7 @@ def _vgg() -> OrderedDict[str, nn.Module]:
 
     groups: OrderedDict[str, nn.Module] = OrderedDict()
     block: list[nn.Module] = []
-    for layer in make_layers([16, "M", 32, "M", 64, 64, "M", 96, 96]):
+    for layer in make_layers([12, "M", 24, "M", 48, 48, "M", 96, 96]):
         convolutions = sum(name.startswith("conv") for name in groups)
         if isinstance(layer, nn.MaxPool2d):
             groups[f"pool{convolutions}"] = layer
@@ -255,15 +255,16 @@ def _resnet() -> OrderedDict[str, nn.Module]:
     from torchvision.models.googlenet import BasicConv2d
     from torchvision.models.resnet import BasicBlock
 
-    def shrinking(inputs: int, units: int) -> BasicBlock:
+    def widening(inputs: int, units: int, stride: int) -> BasicBlock:
         shortcut = nn.Sequential(
-            nn.Conv2d(inputs, units, 1, stride=2, bias=False), nn.BatchNorm2d(units)
+            nn.Conv2d(inputs, units, 1, stride=stride, bias=False), nn.BatchNorm2d(units)
         )
-        return BasicBlock(inputs, units, stride=2, downsample=shortcut)
+        return BasicBlock(inputs, units, stride=stride, downsample=shortcut)
 
     return OrderedDict(
-        conv1=BasicConv2d(3, 24, kernel_size=3, stride=2, padding=1),
-        layer1=shrinking(24, 48),
-        layer2=shrinking(48, 96),
-        layer3=BasicBlock(96, 96),
+        conv1=BasicConv2d(3, 24, kernel_size=5, stride=2, padding=2),
+        pool1=nn.MaxPool2d(3, 2, 1),
+        layer1=BasicBlock(24, 24),
+        layer2=widening(24, 48, stride=2),
+        layer3=widening(48, 96, stride=1),
     )

@@ -7,19 +7,17 @@ image, anything else is the path of a label map, a PNG whose pixels hold label =
 Several maps of one category are several labels for the same pixels. 0 is "no label".
 """
 
-import io
 import os
 import re
-import struct
 from pathlib import Path
 
-import numba
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from dissection.errors import InputError
 from dissection.image_files import IMAGE_FILE_ERRORS
+from dissection.label_png import RGB, read_head, read_labels
 from dissection.tables import read_table, whole_numbers
 
 CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
@@ -29,7 +27,6 @@ MAX_LABEL = 2**16 - 1  # R + 256 G
 MAX_SIDE = 2**15  # pixels of an image or label map
 
 _OUTSIDE = re.compile(r"^/|(^|/)\.\.(/|$)|\\|^[A-Za-z]:|\0")
-_PNG_HEAD = struct.Struct(">8s4x4sIIBB")  # signature, chunk name, width, height, bits, colour type
 
 
 class Broden:
@@ -269,25 +266,21 @@ class Broden:
         what = f"{path}: the {category} label map of image {self.image_names[i]}"
         try:
             content = path.read_bytes()
-            signature, chunk, width, height, bits, colour = _PNG_HEAD.unpack_from(content)
-            if (signature, chunk) != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
-                raise ValueError("not a PNG file")
-            if (bits, colour) != (8, 2):
+            head = read_head(content)
+            if (head.bits, head.colour_type) != (8, RGB):
                 raise InputError(
                     f"{what} must be an RGB PNG of 8 bits a channel, with label = R + 256 G; it "
-                    f"has {bits} bits and PNG colour type {colour}, not 2. Convert it."
+                    f"has {head.bits} bits and PNG colour type {head.colour_type}, not {RGB}. "
+                    "Convert it."
                 )
-            if (height, width) != tuple(self.sizes[i]):
+            if (head.height, head.width) != tuple(self.sizes[i]):
                 raise InputError(
-                    f"{what} has {_size((height, width))}, but {self._where(i)} says "
+                    f"{what} has {_size((head.height, head.width))}, but {self._where(i)} says "
                     f"{_size(self.sizes[i])} (sh x sw). {REMEDY}"
                 )
-            with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-                rgb = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, 3)
+            labels, blue, unknown = read_labels(content, self._known)
         except IMAGE_FILE_ERRORS as error:
             raise InputError(f"{what} is damaged ({error}). {REMEDY}") from error
-        labels = np.empty((height, width), np.uint16)
-        blue, unknown = _decode(rgb, self._known, labels)
         if blue:
             raise InputError(
                 f"{what} has blue that is not 0; labels are coded as R + 256 G. {REMEDY}"
@@ -303,21 +296,6 @@ class Broden:
 
     def _where(self, i: int) -> str:
         return f"{self.folder / 'index.csv'}, line {self._lines[i]}"
-
-
-@numba.njit(cache=True, nogil=True)
-def _decode(rgb: np.ndarray, known: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
-    """Set labels to R + 256 G; return the greatest blue, and an unknown label or 0."""
-    blue, unknown = 0, 0
-    height, width = labels.shape
-    for y in range(height):
-        for x in range(width):
-            label = np.int64(rgb[y, x, 0]) + 256 * np.int64(rgb[y, x, 1])
-            labels[y, x] = label
-            blue = max(blue, np.int64(rgb[y, x, 2]))
-            if not known[label]:
-                unknown = label
-    return blue, unknown
 
 
 def _size(shape: tuple[int, ...] | np.ndarray) -> str:

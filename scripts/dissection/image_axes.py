@@ -80,6 +80,11 @@ class ImageAxes(TorchDispatchMode):
         self.notes = WeakTensorKeyDictionary()
         self.notes[image] = (Axis(2, 0.0, 0.0, 1.0), Axis(3, 0.0, 0.0, 1.0))
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # Nothing is compiled here; to be skipped, torch's compiler is loaded first, for seconds.
+        return False
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from dissection.disk_space import NO_ROOM
 from dissection.errors import InputError
+from dissection.memory import keep_freed_memory
 
 log = logging.getLogger("dissection")
 T = TypeVar("T")
@@ -21,7 +22,7 @@ SECONDS_BETWEEN_LINES = 15.0  # of progress in a log
 
 @contextmanager
 def logged(path: str | Path) -> Iterator[None]:
-    """Send the library's log to a file and to stderr; end the process with a message on error.
+    """Run a job: its log goes to a file and to stderr, an error ends it with a message.
 
     An `InputError`, or a full disk, is shown as its message alone. Any other exception is a
     defect of the program and keeps its traceback.
@@ -33,6 +34,7 @@ def logged(path: str | Path) -> Iterator[None]:
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
     log.setLevel(logging.INFO)
+    keep_freed_memory()
     try:
         yield
     except InputError as error:

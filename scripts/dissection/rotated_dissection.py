@@ -60,7 +60,7 @@ def dissect_rotated(
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         for _ in range(counters[0].passes):
             for first, chunk in progress(pieces(), "pieces of the thresholds", total=total):
-                wide = chunk.astype(np.float32)  # once for all rotations
+                wide = _widened(chunk)  # once for all rotations
 
                 def count(i: int, wide=wide, first=first) -> None:
                     counters[i].update(_rotated(wide, rotations[i], dtype), first)
@@ -74,7 +74,7 @@ def dissect_rotated(
 
         tallies: list[Tally | None] = [None] * len(rotations)
         for first, chunk in progress(pieces(), "pieces of the tallies", total=total):
-            wide = chunk.astype(np.float32)
+            wide = _widened(chunk)
 
             def tally(i: int, wide=wide, first=first) -> None:
                 rotated = _rotated(wide, rotations[i], dtype)
@@ -86,7 +86,13 @@ def dissect_rotated(
     return tallies
 
 
+def _widened(activations: np.ndarray) -> np.ndarray:
+    # NumPy takes several times as long, here and below. torch warns of memory that cannot be
+    # written, as that of a file: hence the copy.
+    return torch.from_numpy(np.array(activations)).float().numpy()
+
+
 def _rotated(activations: np.ndarray, R: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    # NumPy rounds as well, but takes twice as long. What becomes infinite is found afterwards.
+    # What becomes infinite is found afterwards.
     rotated = torch.from_numpy(rotate(activations, R))
     return rotated.to(getattr(torch, dtype.name)).numpy()

@@ -64,41 +64,72 @@ def pack_image(broden: Broden, i: int) -> Segments:
     planes = np.concatenate(
         [np.zeros((0, n_pixels), np.uint16), *(m.reshape(-1, n_pixels) for m in maps.values())]
     )
-    # First the distinct tuples of labels, which are few, then the sets among those.
-    tuple_of_pixel, first_pixel = number_columns(planes)
-    sets = _as_sets(planes[:, first_pixel], whole_labels)
-    segment_of_tuple, first_tuple = number_columns(sets)
-    sets = sets[:, first_tuple].T
-    if len(sets) > MAX_SEGMENTS:
+    pixels, areas, lengths, labels = _segments(planes, whole_labels)
+    if len(lengths) > MAX_SEGMENTS:
         raise InputError(
-            f"Image {broden.image_names[i]} has {len(sets)} different sets of labels on its "
+            f"Image {broden.image_names[i]} has {len(lengths)} different sets of labels on its "
             f"pixels; at most {MAX_SEGMENTS} can be packed. Give it smaller label maps."
         )
-    pixels = segment_of_tuple.astype(np.uint16)[tuple_of_pixel]
-    labels = sets[sets > 0]
-    categories = broden.primary[np.concatenate([labels, whole_labels])]
+    present = np.zeros((1, len(CATEGORIES)), bool)
+    present[0, broden.primary[labels]] = True
+    present[0, broden.primary[whole_labels]] = True
     return Segments(
         sizes=broden.sizes[i : i + 1],
-        starts=np.array([[n_pixels, len(sets), len(labels), len(whole_labels)]], np.int64),
-        present=(np.bincount(categories, minlength=len(CATEGORIES)) > 0)[None],
+        starts=np.array([[n_pixels, len(lengths), len(labels), len(whole_labels)]], np.int64),
+        present=present,
         pixels=pixels,
-        areas=np.bincount(pixels, minlength=len(sets)).astype(np.int32),
-        lengths=(sets > 0).sum(axis=1).astype(np.uint16),
+        areas=areas,
+        lengths=lengths,
         labels=labels,
         whole=whole_labels,
     )
 
 
-def _as_sets(tuples: np.ndarray, whole_labels: np.ndarray) -> np.ndarray:
-    """Sort each column of labels, with 0 for duplicates and for labels of the whole image."""
-    sets = np.sort(tuples, axis=0)
-    for label in whole_labels:  # one that is drawn as well must count once
-        sets[sets == label] = 0
-    sets[1:][sets[1:] == sets[:-1]] = 0
-    sets.sort(axis=0)
-    return sets
+@numba.njit(cache=True, nogil=True)
+def _segments(
+    planes: np.ndarray, whole: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return pixels, areas, lengths and labels, as in `Segments`, of an image's label maps.
+
+    ``planes`` is uint16 (maps, pixels), and ``whole`` has the labels of the whole image, which
+    count once where they are drawn as well. With too many segments, pixels are not numbered.
+    """
+    rows, n_pixels = planes.shape
+    # First the distinct tuples of labels, which are few, then the sets among those.
+    tuple_of_pixel, first_pixel = number_columns(planes)
+    sets = np.zeros((rows, len(first_pixel)), np.uint16)
+    for t in range(len(first_pixel)):
+        length = 0
+        for row in range(rows):
+            label = planes[row, first_pixel[t]]
+            if label == 0 or (whole == label).any() or (sets[:length, t] == label).any():
+                continue
+            place = length
+            while place > 0 and sets[place - 1, t] > label:
+                sets[place, t] = sets[place - 1, t]
+                place -= 1
+            sets[place, t] = label
+            length += 1
+    segment_of_tuple, first_tuple = number_columns(sets)
+    count = len(first_tuple)
+    pixels, areas = np.empty(n_pixels, np.uint16), np.zeros(count, np.int32)
+    lengths, labels = np.zeros(count, np.uint16), np.empty(rows * count, np.uint16)
+    place = 0
+    for segment in range(count):
+        for label in sets[:, first_tuple[segment]]:
+            if label > 0:
+                labels[place] = label
+                place += 1
+                lengths[segment] += 1
+    if count <= MAX_SEGMENTS:
+        for i in range(n_pixels):
+            segment = segment_of_tuple[tuple_of_pixel[i]]
+            pixels[i] = segment
+            areas[segment] += 1
+    return pixels, areas, lengths, labels[:place].copy()
 
 
+@numba.njit(cache=True, nogil=True)
 def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct columns of an array in order of appearance.
 
@@ -119,13 +150,17 @@ def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> numbers.tolist(), firsts.tolist()
     ([0, 0, 1, 2], [0, 2, 3])
     """
-    keys = np.zeros(columns.shape[1], np.uint64)
+    rows, n = columns.shape
+    keys = np.zeros(n, np.uint64)
     free = 64  # bits of the keys
-    for row in columns:
+    for row in range(rows):
         if free < 16:  # the numbers of the columns so far stand for these, and are shorter
-            keys = _number(keys)[0].astype(np.uint64)
+            numbers = _number(keys)[0]
+            for i in range(n):
+                keys[i] = numbers[i]
             free = 32
-        keys = keys << np.uint64(16) | row
+        for i in range(n):
+            keys[i] = keys[i] << np.uint64(16) | np.uint64(columns[row, i])
         free -= 16
     return _number(keys)
 

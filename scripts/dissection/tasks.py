@@ -85,17 +85,17 @@ TASKS = {
 def moved(images: torch.Tensor, rng: np.random.Generator, flip: bool = True) -> torch.Tensor:
     """Move every image by up to 4 pixels, its border repeated, and mirror half of them."""
     count, _, height, width = images.shape
-    down, right = rng.integers(-SHIFT, SHIFT + 1, (2, count, 1))
-    rows = np.clip(np.arange(height) + down, 0, height - 1)
-    columns = np.clip(np.arange(width) + right, 0, width - 1)
+    down, right = rng.integers(-SHIFT, SHIFT + 1, (2, count))
     mirrored = (rng.random(count) < 0.5) & flip
-    columns[mirrored] = columns[mirrored, ::-1]
-    index = torch.from_numpy(np.arange(count)[:, None, None])
-    channels_last = images.permute(0, 2, 3, 1)
-    result = channels_last[
-        index, torch.from_numpy(rows)[:, :, None], torch.from_numpy(columns)[:, None]
-    ]
-    return result.permute(0, 3, 1, 2)
+    channels_last = images.permute(0, 2, 3, 1).numpy()
+    around = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
+    padded = np.pad(channels_last, around, mode="edge")
+    result = np.empty_like(channels_last)
+    for n in range(count):
+        top, left = SHIFT + down[n], SHIFT + right[n]
+        cut = padded[n, top : top + height, left : left + width]
+        result[n] = cut[:, ::-1] if mirrored[n] else cut
+    return torch.from_numpy(result).permute(0, 3, 1, 2)
 
 
 def rotated(images: torch.Tensor, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
