@@ -236,14 +236,16 @@ def plain(
     return run
 
 
-def memory_peak() -> int:
-    """Return the largest resident memory in bytes, file pages included."""
+def memory_peak(children: int) -> int:
+    """Return the largest resident memory in bytes, file pages included, of all processes."""
     status = Path("/proc/self/status")
     if status.exists():  # Linux; ru_maxrss would count the process that started this one
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) * 1024
+        own = int(lines["VmHWM"].split()[0]) * 1024
+    else:
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return own + children * unit * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 
 
 def bytes_read() -> int:
@@ -265,7 +267,7 @@ def main() -> None:
     found = run() or {}
     found["seconds"] = time.perf_counter() - seconds
     found["cpu"] = sum(os.times()[:4]) - sum(times[:4])
-    found["peak"] = memory_peak()
+    found["peak"] = memory_peak(options["threads"] if sys.argv[1] == "pack" else 0)
     found["read"] = bytes_read() - read
     print(json.dumps(found))
 

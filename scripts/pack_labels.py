@@ -6,7 +6,9 @@ from dissection.logs import logged
 
 
 def main() -> None:
-    pack_labels(Broden(snakemake.input.dataset), snakemake.output.labels, threads=snakemake.threads)
+    pack_labels(
+        Broden(snakemake.input.dataset), snakemake.output.labels, processes=snakemake.threads
+    )
 
 
 if __name__ == "__main__":

@@ -144,23 +144,24 @@ def test_numbering_of_many_columns():
     assert (np.diff(firsts) > 0).all()
 
 
-def test_same_bytes_from_several_threads(tmp_path, monkeypatch):
+def test_same_bytes_from_several_processes(tmp_path, monkeypatch):
     monkeypatch.setattr(labels_module, "IMAGES_A_TASK", 2)
+    monkeypatch.setattr(labels_module, "IMAGES_A_PROCESS", 1)
     broden = Broden(random_broden(tmp_path / "data", np.random.default_rng(1), n_images=7))
-    for threads in (1, 2):
-        pack_labels(broden, tmp_path / f"{threads}", threads)
+    for processes in (1, 2):
+        pack_labels(broden, tmp_path / f"{processes}", processes)
     files = sorted(path.name for path in (tmp_path / "1").iterdir())
     assert len(files) == 9
     assert files == sorted(path.name for path in (tmp_path / "2").iterdir())
     for name in files:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
-    # An error in another thread arrives as itself, and leaves nothing behind.
+    # An error in another process arrives as itself, and leaves nothing behind.
     Image.new("L", (1, 1)).save(broden.image_path(0).with_name("5_part_0.png"))
     broken = Broden(tmp_path / "data")
     broken._maps["part"][5] = ["5_part_0.png"]
     with pytest.raises(InputError, match=r"5_part_0\.png"):
-        pack_labels(broken, tmp_path / "3", threads=2)
+        pack_labels(broken, tmp_path / "3", processes=2)
     assert not (tmp_path / "3").exists()
 
 

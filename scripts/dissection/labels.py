@@ -2,9 +2,10 @@
 
 import json
 import mmap
+import multiprocessing
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,8 @@ from dissection.logs import progress
 from dissection.segments import Segments, pack_image
 
 FORMAT = 1
-IMAGES_A_TASK = 16
+IMAGES_A_TASK = 64
+IMAGES_A_PROCESS = 4000  # for fewer, starting one more process takes longer than it saves
 
 _DTYPES = {
     "sizes": np.int32,
@@ -33,18 +35,20 @@ _DTYPES = {
 _COLUMNS = {"sizes": 2, "starts": 4, "present": len(CATEGORIES)}
 
 
-def pack_labels(broden: Broden, folder: str | Path, threads: int = 1) -> None:
+def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
     """Read every label map once and write a label store; see `LabelStore`.
 
-    The files are the same, byte by byte, whatever the number of threads.
+    The files are the same, byte by byte, whatever the number of processes. Large data sets are
+    read by several new interpreters, so a script that calls this needs the usual
+    ``if __name__ == "__main__"``.
 
     Parameters
     ----------
     broden : Broden
     folder : path
         Replaced as a whole, and only if all images could be read.
-    threads : int
-        Share the images.
+    processes : int
+        At most.
 
     Raises
     ------
@@ -55,7 +59,7 @@ def pack_labels(broden: Broden, folder: str | Path, threads: int = 1) -> None:
         files = {name: stack.enter_context(_GrowingArray(partial, name)) for name in _DTYPES}
         start = np.zeros((1, 4), np.int64)
         files["starts"].append(start)
-        for packed in progress(_packed(broden, threads), "images' labels", len(broden)):
+        for packed in progress(_packed(broden, processes), "images' labels", len(broden)):
             start = start + packed.starts
             for name, array in packed._replace(starts=start)._asdict().items():
                 files[name].append(array)
@@ -168,27 +172,40 @@ class LabelStore:
             raise ValueError("its files do not belong together")
 
 
-def _packed(broden: Broden, threads: int) -> Iterator[Segments]:
-    """Yield the packed images in order, with few of them in waiting.
-
-    Inflating and counting, most of the work, leave Python's lock to the other threads.
-    """
-
-    def pack(images: range) -> list[Segments]:
-        return [pack_image(broden, i) for i in images]
-
-    with ThreadPoolExecutor(threads) as pool:
+def _packed(broden: Broden, processes: int) -> Iterator[Segments]:
+    """Yield the packed images in order; in several processes, with few results in waiting."""
+    processes = min(processes, len(broden) // IMAGES_A_PROCESS)
+    if processes < 2:
+        for i in range(len(broden)):
+            yield pack_image(broden, i)
+        return
+    # Started anew, not forked: a fork of a process with threads can hang.
+    with ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(broden,),
+    ) as pool:
         waiting: deque = deque()
-        try:
-            for start in range(0, len(broden), IMAGES_A_TASK):
-                images = range(start, min(start + IMAGES_A_TASK, len(broden)))
-                waiting.append(pool.submit(pack, images))
-                if len(waiting) > 2 * threads:
-                    yield from waiting.popleft().result()
-            while waiting:
+        for start in range(0, len(broden), IMAGES_A_TASK):
+            images = range(start, min(start + IMAGES_A_TASK, len(broden)))
+            waiting.append(pool.submit(_pack_task, images))
+            if len(waiting) > 2 * processes:
                 yield from waiting.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+_worker_broden: Broden | None = None
+
+
+def _start_worker(broden: Broden) -> None:
+    global _worker_broden
+    _worker_broden = broden
+
+
+def _pack_task(images: range) -> list[Segments]:
+    return [pack_image(_worker_broden, i) for i in images]
 
 
 class _GrowingArray:
