@@ -17,7 +17,6 @@ from PIL import Image
 
 from dissection.errors import InputError
 from dissection.image_files import IMAGE_FILE_ERRORS
-from dissection.label_png import RGB, read_head, read_labels
 from dissection.tables import read_table, whole_numbers
 
 CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
@@ -262,6 +261,9 @@ class Broden:
                     check(i, f"{category} label map", path)
 
     def _load_map(self, i: int, category: str, name: str) -> np.ndarray:
+        # Imported here because it takes longer than many a job that reads no label map.
+        from dissection.label_png import RGB, read_head, read_labels
+
         path = self._images / name
         what = f"{path}: the {category} label map of image {self.image_names[i]}"
         try:
