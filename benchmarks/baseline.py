@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
+from dissection.categories import CATEGORIES
 from dissection.geometry import Geometry, upsample
 from dissection.tally import Tally
 

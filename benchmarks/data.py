@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from dissection.activation_files import layer_file_name
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.geometry import Geometry
 
 # Images of each source, in the order in which they come: Broden's own numbers.

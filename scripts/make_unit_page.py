@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from dissection.broden import Broden
+from dissection.categories import CATEGORY_COLORS
 from dissection.files import whole_file
 from dissection.geometry import Geometry
 from dissection.logs import log, logged
 from dissection.pages import units_page
-from dissection.plots.style import CATEGORY_COLORS
 from dissection.top_images import TopImages
 
 

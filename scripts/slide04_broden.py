@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from dissection.broden import Broden
+from dissection.categories import CATEGORY_COLORS
 from dissection.logs import logged, progress
 from dissection.plots.dataset import Sample, choose_samples, dataset_samples
-from dissection.plots.style import CATEGORY_COLORS, save
+from dissection.plots.style import save
 
 SAMPLES = 5
 CANDIDATES = 400  # images, evenly spaced over the data set, that samples are chosen from

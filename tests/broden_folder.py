@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 
 
 @dataclass

@@ -73,7 +73,9 @@ def plain(benchmark, made, tmp_path):
 
 
 def test_right_results_pass(plain):
-    assert plain()["plain"] > 0
+    found = plain()
+    assert found["plain thresholds"] > 0
+    assert found["plain tally"] > 0
 
 
 def test_a_wrong_threshold_is_found(plain, benchmark, tmp_path):
@@ -98,3 +100,20 @@ def test_a_wrong_count_is_found(plain, benchmark, monkeypatch, name):
     monkeypatch.setattr(stages, "tally_overlaps", wrong)
     with pytest.raises(stages.baseline.Mismatch, match=name):
         plain()
+
+
+def test_times_of_a_run_by_rule(tmp_path):
+    for path, seconds in (("a/1.jsonl", 3), ("a/2.jsonl", 4), ("b.jsonl", 1)):
+        file = tmp_path / "benchmarks" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f'{{"s": {seconds}, "cpu_time": {2 * seconds}, "max_pss": {seconds}}}\n')
+    command = [sys.executable, str(ROOT / "benchmarks/jobs.py")]
+    done = subprocess.run([*command, str(tmp_path)], capture_output=True, text=True)
+    assert done.stdout.splitlines()[2:] == [
+        "| a | 2 | 7 | 14 | 87.5% | 4 |",
+        "| b | 1 | 1 | 2 | 12.5% | 1 |",
+        "| together | 3 | 8 | 16 | 100.0% | 4 |",
+    ]
+    missing = subprocess.run([*command, str(tmp_path / "b")], capture_output=True, text=True)
+    assert missing.returncode == 1
+    assert "has no measurements" in missing.stderr

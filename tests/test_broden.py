@@ -8,7 +8,8 @@ import pytest
 from broden_folder import Sample, encode, random_broden, write_broden
 from PIL import Image
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 
 LABELS = {

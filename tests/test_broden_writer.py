@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
 from dissection.broden_writer import BrodenImage, split_of, write_broden
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 
 # "shared" and "wheel" are labels of two categories; a comma and quotes need care in a table.

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.claims import COLUMNS, MEASURES, Effect, Evidence, judge, verdict
 from dissection.errors import InputError
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from dissection import labels as labels_module
 from dissection import segments as segments_module
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.labels import LabelStore, pack_labels
 from dissection.segments import number_columns

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from mask_folder import labels, run, save_image, save_mask, small_data, write_table
 from PIL import Image
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
+from dissection.categories import CATEGORIES
 from dissection.colors import COLOR_NAMES, color_labels
 from dissection.errors import InputError
 from dissection.labels import LabelStore, pack_labels

@@ -12,10 +12,9 @@ import pytest
 from browser import open_page, start_browser
 from PIL import Image
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES, CATEGORY_COLORS, concept_name
 from dissection.geometry import Geometry, upsample
 from dissection.pages import GAP, IMAGE_SIDE, masked_strip, render, units_page
-from dissection.plots.style import CATEGORY_COLORS, concept_name
 from dissection.report import caption_html, heading, report_page
 from dissection.top_images import TopImages
 

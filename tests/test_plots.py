@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from PIL import Image
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES, CATEGORY_COLORS
+from dissection.darkening import darken_outside
 from dissection.errors import InputError
 from dissection.geometry import Geometry, upsample
 from dissection.plots.activation import activation_maps
 from dissection.plots.curves import category_curves
 from dissection.plots.dataset import Sample, choose_samples, dataset_samples
 from dissection.plots.detectors import detector_bars
-from dissection.plots.masked import darken_outside, enlarge
+from dissection.plots.masked import enlarge
 from dissection.plots.panels import COLUMNS, Panel, detector_table, published_table
 from dissection.plots.segments import dominant_labels, mean_colors, place_name, segment_colors
-from dissection.plots.style import CATEGORY_COLORS, readable_on, save, spread
+from dissection.plots.style import readable_on, save, spread
 from dissection.plots.units import (
     UnitImages,
     best_unit,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.scoring import (
     BestConcepts,

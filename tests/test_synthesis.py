@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 from test_colors import basic_color
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
+from dissection.categories import CATEGORIES
 from dissection.colors import COLOR_NAMES
 from dissection.errors import InputError
 from dissection.synthesis import scenes

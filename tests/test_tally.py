@@ -8,7 +8,8 @@ from broden_folder import Sample, random_broden, write_broden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.broden import Broden
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.geometry import Geometry, map_coordinates
 from dissection.labels import LabelStore, pack_labels

@@ -56,7 +56,9 @@ def test_save_and_load(tmp_path):
         np.testing.assert_array_equal(getattr(top, name), getattr(again, name))
         assert getattr(top, name).dtype == getattr(again, name).dtype
     (tmp_path / "bad.npz").write_bytes(b"not an archive")
-    for name in ("bad.npz", "missing.npz"):
+    content = (tmp_path / "top.npz").read_bytes()
+    (tmp_path / "cut.npz").write_bytes(content[: len(content) // 2])
+    for name in ("bad.npz", "cut.npz", "missing.npz"):
         with pytest.raises(InputError, match=name):
             TopImages.load(tmp_path / name)
 

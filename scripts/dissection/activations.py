@@ -62,7 +62,9 @@ class LayerOutputs:
             self._calls[name] += 1
             # The last one counts for a module that is called several times.
             if self._calls_needed is None or self._calls[name] == self._calls_needed[name]:
-                self._outputs[name] = output.to("cpu", self._dtype, copy=True)
+                self._outputs[name] = output.to(
+                    "cpu", self._dtype, copy=True, memory_format=torch.contiguous_format
+                )
             if self._calls == self._calls_needed:
                 raise _Finished
 

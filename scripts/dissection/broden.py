@@ -15,11 +15,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.image_files import IMAGE_FILE_ERRORS
 from dissection.tables import read_table, whole_numbers
-
-CATEGORIES = ("object", "part", "scene", "material", "texture", "color")
 
 REMEDY = "Make or unpack the data set again, or correct the file."
 MAX_LABEL = 2**16 - 1  # R + 256 G

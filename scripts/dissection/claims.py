@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 
 RULE = "per_category"  # the rule of the paper's published counts

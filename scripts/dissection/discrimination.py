@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from dissection.architectures import TrainedNetwork
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.labels import LabelStore
 from dissection.shards import chunks

@@ -1,5 +1,7 @@
 """Pack the label maps of a data set into flat, memory-mapped arrays: read once, used often."""
 
+from __future__ import annotations
+
 import json
 import mmap
 import multiprocessing
@@ -9,14 +11,18 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.files import ARRAY_FILE_ERRORS, whole_folder
 from dissection.logs import progress
 from dissection.segments import Segments, pack_image
+
+if TYPE_CHECKING:  # to be loaded, it takes longer than some jobs that read packed labels
+    from dissection.broden import Broden
 
 FORMAT = 1
 IMAGES_A_TASK = 64
@@ -217,7 +223,7 @@ class _GrowingArray:
         self.file = (folder / f"{name}.npy").open("wb")
         self._write_header()
 
-    def __enter__(self) -> "_GrowingArray":
+    def __enter__(self) -> _GrowingArray:
         return self
 
     def append(self, array: np.ndarray) -> None:

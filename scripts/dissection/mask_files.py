@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.image_files import IMAGE_FILE_ERRORS
 from dissection.logs import log

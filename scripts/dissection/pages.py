@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES, concept_name
+from dissection.darkening import darken_outside
 from dissection.geometry import Geometry, upsample
-from dissection.plots.masked import darken_outside
-from dissection.plots.style import concept_name
 from dissection.top_images import TopImages
 
 GAP = 3  # pixels between the images of a strip

@@ -6,13 +6,18 @@ numbers and a short table of what each segment stands for, and a pixel is counte
 the number of its labels.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
 
-from dissection.broden import CATEGORIES, Broden
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
+
+if TYPE_CHECKING:  # to be loaded, it takes longer than some jobs that read packed labels
+    from dissection.broden import Broden
 
 MAX_SEGMENTS = 2**16 - 1  # in an image
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dissection.broden import CATEGORIES
+from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.files import ARRAY_FILE_ERRORS, whole_file
 from dissection.float_keys import (

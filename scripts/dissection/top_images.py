@@ -10,7 +10,6 @@ import numpy as np
 
 from dissection.errors import InputError
 from dissection.files import ARRAY_FILE_ERRORS, whole_file
-from dissection.float_keys import greatest_activations
 from dissection.logs import progress
 from dissection.shards import check_shards, chunks, count_chunks
 
@@ -73,6 +72,9 @@ def find_top_images(shards: Sequence[np.ndarray], count: int) -> TopImages:
     >>> find_top_images([activations], count=3).images
     array([[1, 3, 2]])
     """
+    # Imported here: it takes longer than a page that only loads top images needs for the rest.
+    from dissection.float_keys import greatest_activations
+
     if count < 1:
         raise InputError(f"{count} top images a unit: give at least 1.")
     _, (units, _, _) = check_shards(shards)

@@ -1,5 +1,6 @@
 # Helpers only: the configuration, where results lie, and what a rule's script depends on.
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -108,7 +109,8 @@ def dataset_folder(wildcards=None):
     return CONFIG["dataset"].get("folder", f"{RESULTS}/dataset")
 
 
-def newest(folders):
+@functools.cache
+def newest(*folders):
     """What was changed last in each folder.
 
     A folder's own date says nothing of edits inside its files, which would be too many inputs.
@@ -118,6 +120,12 @@ def newest(folders):
         paths = (path for path in Path(folder).rglob("[!.]*") if path.exists())
         found += sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path))[-1:]
     return [str(path) for path in found]
+
+
+def dataset_edits(wildcards=None):
+    """What was changed last in a data set that no rule makes."""
+    folder = CONFIG["dataset"].get("folder")
+    return newest(folder) if folder else []
 
 
 def training_parameters(wildcards):

@@ -69,11 +69,9 @@ if "masks" in CONFIG["dataset"]:
             images=CONFIG["dataset"]["masks"]["images"],
             masks=CONFIG["dataset"]["masks"]["masks"],
             labels=CONFIG["dataset"]["masks"]["labels"],
-            newest=lambda wildcards: newest(
-                [
-                    CONFIG["dataset"]["masks"]["images"],
-                    *CONFIG["dataset"]["masks"]["masks"],
-                ]
+            edits=lambda wildcards: newest(
+                CONFIG["dataset"]["masks"]["images"],
+                *CONFIG["dataset"]["masks"]["masks"],
             ),
             code=code("import_masks"),
         output:
@@ -119,6 +117,7 @@ rule pack_labels:
     """Read every label map once and store it where the scorer needs no decoder."""
     input:
         dataset=dataset_folder,
+        edits=dataset_edits,
         code=code("pack_labels"),
     output:
         labels=directory(f"{RESULTS}/labels"),

@@ -5,6 +5,7 @@ rule cache_activations:
     """Run a network over one shard of the images and keep the activation maps of all its layers."""
     input:
         dataset=dataset_folder,
+        edits=dataset_edits,
         files=network_files,
         code=code("cache_activations"),
     output:

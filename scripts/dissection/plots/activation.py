@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from dissection.categories import CATEGORY_COLORS
 from dissection.geometry import Geometry, upsample
 from dissection.plots.masked import enlarge, show_image, show_masked
-from dissection.plots.style import CATEGORY_COLORS, FAINT, INK, SLIDE, SMALL, TITLE, styled
+from dissection.plots.style import FAINT, INK, SLIDE, SMALL, TITLE, styled
 from dissection.plots.units import UnitImages, write_caption
 
 SIDE = 1.3  # inches: an image

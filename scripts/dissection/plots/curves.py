@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
+from dissection.categories import CATEGORY_COLORS
 from dissection.plots.style import (
-    CATEGORY_COLORS,
     COLUMN,
     FAINT,
     INK,

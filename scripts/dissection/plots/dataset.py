@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
+from dissection.categories import CATEGORY_COLORS, concept_name
 from dissection.plots.masked import enlarge, show_image
 from dissection.plots.segments import (
     dominant_labels,
@@ -17,17 +18,7 @@ from dissection.plots.segments import (
     segment_colors,
     show_segments,
 )
-from dissection.plots.style import (
-    CATEGORY_COLORS,
-    EMPTY,
-    FAINT,
-    INK,
-    SLIDE,
-    SMALL,
-    TITLE,
-    concept_name,
-    styled,
-)
+from dissection.plots.style import EMPTY, FAINT, INK, SLIDE, SMALL, TITLE, styled
 
 GAP = 0.05  # inches between tiles
 SIDE = (SLIDE - 0.1 - 6 * GAP) / 7  # inches: a tile

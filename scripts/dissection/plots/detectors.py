@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from dissection.plots.panels import CATEGORIES, COLUMNS, Panel, complete
+from dissection.categories import CATEGORIES, CATEGORY_COLORS
+from dissection.plots.panels import COLUMNS, Panel, complete
 from dissection.plots.style import (
-    CATEGORY_COLORS,
     FAINT,
     INK,
     SLIDE,

@@ -1,11 +1,11 @@
-"""One way to show an image through a binary map: full light inside, dark outside."""
+"""Images on the figures, whole and through a binary map."""
 
 import numpy as np
 from matplotlib.axes import Axes
 
+from dissection.darkening import darken_outside
 from dissection.plots.style import DPI
 
-OUTSIDE = 0.4  # of the light that is left outside the binary map
 OUTLINE = "#FFD60A"
 
 
@@ -27,27 +27,6 @@ def enlarge(image: np.ndarray, inches: float) -> np.ndarray:
     """
     factor = max(1, int(np.ceil(inches * DPI / max(image.shape[1], 1))))
     return image.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def darken_outside(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Darken an image outside a binary map.
-
-    Parameters
-    ----------
-    image : uint8 (height, width, 3)
-    inside : bool (height, width)
-
-    Returns
-    -------
-    uint8 (height, width, 3)
-
-    Examples
-    --------
-    >>> darken_outside(np.full((1, 2, 3), 200, np.uint8), np.array([[True, False]]))[0, :, 0]
-    array([200,  80], dtype=uint8)
-    """
-    light = np.where(inside[..., None], 1.0, OUTSIDE)
-    return np.rint(image * light).astype(np.uint8)
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from dissection.plots.style import CATEGORY_COLORS
+from dissection.categories import CATEGORIES
 
-CATEGORIES = tuple(CATEGORY_COLORS)
 COLUMNS = ["bar", "category", "value", "low", "high", "chance"]
 
 

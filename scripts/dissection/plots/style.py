@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.textpath import TextPath
-from scipy.optimize import isotonic_regression
 
 from dissection.files import whole_file
 
@@ -22,16 +21,6 @@ COLUMN = 3.5  # inches: one column of a paper
 SLIDE = 7.2  # inches: two columns, or a slide
 DPI = 300
 
-# Okabe and Ito's colours, which keep apart under every kind of colour blindness; neighbours in
-# this order, which is that of the stacks, also differ in lightness.
-CATEGORY_COLORS = {
-    "object": "#0072B2",
-    "part": "#56B4E9",
-    "scene": "#009E73",
-    "material": "#E69F00",
-    "texture": "#D55E00",
-    "color": "#CC79A7",
-}
 TOTAL_COLOR = "#8A8A8A"
 INK = "#222222"
 FAINT = "#8A8A8A"
@@ -108,17 +97,6 @@ def save(
         table.to_csv(path, index=False)
 
 
-def concept_name(label: str) -> str:
-    """A label as a person reads it: Broden marks colours by "-c" and scenes by "-s".
-
-    Examples
-    --------
-    >>> concept_name("dining_room-s"), concept_name("red-c"), concept_name("zigzagged")
-    ('dining room', 'red', 'zigzagged')
-    """
-    return label.removesuffix("-c").removesuffix("-s").replace("_", " ")
-
-
 def readable_on(color: str) -> str:
     """Black or white: the colour of text on a coloured ground.
 
@@ -160,6 +138,8 @@ def spread(positions: np.ndarray, gap: float, low: float, high: float) -> np.nda
     >>> spread(np.array([5.0, 5.0, 9.0]), gap=1.0, low=0.0, high=9.5).tolist()
     [4.5, 5.5, 9.0]
     """
+    from scipy.optimize import isotonic_regression  # takes as long to load as some plots to draw
+
     positions = np.asarray(positions, dtype=np.float64)
     count = len(positions)
     if count == 0:

@@ -7,18 +7,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dissection.categories import CATEGORY_COLORS, concept_name
 from dissection.errors import InputError
 from dissection.geometry import Geometry, upsample
 from dissection.plots.masked import enlarge, show_masked
-from dissection.plots.style import (
-    CATEGORY_COLORS,
-    FAINT,
-    SLIDE,
-    SMALL,
-    TITLE,
-    concept_name,
-    styled,
-)
+from dissection.plots.style import FAINT, SLIDE, SMALL, TITLE, styled
 from dissection.top_images import TopImages
 
 PANELS = 2  # units side by side

@@ -76,7 +76,8 @@ class Canvas:
         top, bottom = max(0, math.floor(min(ys))), min(self.pixels, math.ceil(max(ys)) + 1)
         if right <= left or bottom <= top:
             return
-        inside = np.ones((bottom - top, right - left), bool)
+        place = (slice(top, bottom), slice(left, right))
+        inside: np.ndarray | None = None  # of a rectangle, everything
         if outline != "rectangle":
             stencil = Image.new("1", (right - left, bottom - top))
             moved = [(x - left, y - top) for x, y in corners]
@@ -88,21 +89,26 @@ class Canvas:
             inside = np.asarray(stencil)
         variants = patterns(material or PLAIN)
         pattern = variants[self.rng.integers(len(variants))]
-        height, width = inside.shape
+        height, width = bottom - top, right - left
         y, x = (
             self.rng.integers(0, max(1, SIZE - height)),
             self.rng.integers(0, max(1, SIZE - width)),
         )
         light = pattern[y : y + height, x : x + width, None]
-        place = (slice(top, bottom), slice(left, right))
-        self.image[place][inside] = np.clip(color * (1 + light) + light / 4, 0, 1)[inside]
-        self.objects[place][inside] = object_code
-        self.materials[place][inside] = MATERIALS.index(material) + 1 if material else 0
-        if detail:
-            self.parts[1][place][inside] = part_code
-        else:
-            self.parts[0][place][inside] = part_code
-            self.parts[1][place][inside] = 0
+        lit = color * (1 + light)
+        lit += light / 4
+        material_code = MATERIALS.index(material) + 1 if material else 0
+        for layer, value in (
+            (self.image, np.clip(lit, 0, 1, out=lit)),
+            (self.objects, object_code),
+            (self.materials, material_code),
+            *([] if detail else [(self.parts[0], part_code)]),
+            (self.parts[1], part_code if detail else 0),
+        ):
+            if inside is None:
+                layer[place] = value
+            else:
+                layer[place][inside] = value[inside] if layer is self.image else value
 
     def finish(self, noise: float = 0.02) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Light the scene, average it down and add noise.
@@ -119,8 +125,9 @@ class Canvas:
         light = 1 + across * slope[None, :, None] + down * slope[:, None, None]
         tint = (1 + rng.normal(0, 0.05, 3)).astype(np.float32)
         image = self.image * (rng.uniform(0.75, 1.15) * light) * tint
-        size = n // OVERSAMPLING
-        image = image.reshape(size, OVERSAMPLING, size, OVERSAMPLING, 3).mean(axis=(1, 3))
+        steps = [slice(first, None, OVERSAMPLING) for first in range(OVERSAMPLING)]
+        image = sum(image[rows, columns] for rows in steps for columns in steps)
+        image = image / OVERSAMPLING**2
         image = np.clip(image + rng.normal(0, noise, image.shape), 0, 1)
         step = (..., slice(1, None, OVERSAMPLING), slice(1, None, OVERSAMPLING))
         labels = {

@@ -1,8 +1,9 @@
 """Draw whole data sets: mini-Broden, and the labelled images that networks learn from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from dissection.colors import COLOR_NAMES, color_labels
 from dissection.errors import InputError
 from dissection.files import whole_folder
 from dissection.logs import progress
+from dissection.memory import keep_freed_memory
 from dissection.synthesis.canvas import Canvas
 from dissection.synthesis.materials import MATERIALS
 from dissection.synthesis.pen import PARTS
@@ -30,6 +32,7 @@ _NAMES = {
 }
 
 Drawing = tuple[str, str, int, int]  # stream, what it shows, seed, number
+T = TypeVar("T")
 
 
 def _draw(drawing: Drawing) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -40,15 +43,17 @@ def _draw(drawing: Drawing) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     return canvas.finish()
 
 
-def _drawn(
-    drawings: list[Drawing], processes: int
-) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+def _draw_image(drawing: Drawing) -> np.ndarray:
+    return _draw(drawing)[0]
+
+
+def _drawn(draw: Callable[[Drawing], T], drawings: list[Drawing], processes: int) -> Iterator[T]:
     """Draw images, in their order, whatever the number of processes."""
     if processes == 1:
-        yield from map(_draw, drawings)
+        yield from map(draw, drawings)
         return
-    with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(_draw, drawings, chunksize=CHUNK)
+    with get_context("spawn").Pool(processes, keep_freed_memory) as pool:
+        yield from pool.imap(draw, drawings, chunksize=CHUNK)
 
 
 def draw_broden(
@@ -82,7 +87,7 @@ def draw_broden(
         drawings += [(stream, names[i % len(names)], seed, i) for i in range(count)]
 
     def images() -> Iterator[BrodenImage]:
-        drawn = progress(_drawn(drawings, processes), "images", total=len(drawings))
+        drawn = progress(_drawn(_draw, drawings, processes), "images", len(drawings))
         for (stream, name, _, number), (image, labels) in zip(drawings, drawn, strict=True):
             whole = {"scene": [f"{name}-s"]} if stream == "scene" else {"texture": [name]}
             maps = {"color": color_labels(image)[None]} | (labels if stream == "scene" else {})
@@ -111,16 +116,17 @@ def draw_training_set(
     names = list({"scene": SCENES, "object": THINGS}[content])
     with whole_folder(folder) as partial:
         (partial / "classes.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
-        for part, stream, count in (
-            ("", content, images),
-            ("held_out_", f"held_out_{content}", held_out),
-        ):
-            labels = np.arange(count, dtype=np.int64) % len(names)
+        parts = (("", content, images), ("held_out_", f"held_out_{content}", held_out))
+        drawings = [
             # Training images must not be those of mini-Broden of the same seed.
-            drawings = [(stream, names[label], seed + 2**32, i) for i, label in enumerate(labels)]
-            drawn = progress(_drawn(drawings, processes), f"{part}images", total=count)
+            (stream, names[i % len(names)], seed + 2**32, i)
+            for _, stream, count in parts
+            for i in range(count)
+        ]
+        drawn = progress(_drawn(_draw_image, drawings, processes), "images", len(drawings))
+        for part, _, count in parts:
             pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
-            for i, (image, _) in enumerate(drawn):
+            for i, image in zip(range(count), drawn, strict=False):
                 pixels[i] = image
             np.save(partial / f"{part}images.npy", pixels)
-            np.save(partial / f"{part}labels.npy", labels)
+            np.save(partial / f"{part}labels.npy", np.arange(count, dtype=np.int64) % len(names))
