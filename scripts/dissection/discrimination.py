@@ -120,7 +120,9 @@ def linear_probe(
     folds = StratifiedKFold(splits, shuffle=True, random_state=seed)
     accuracies = []
     for train, test in folds.split(features, labels):
-        probe = make_pipeline(StandardScaler(), LinearSVC(C=PENALTY, dual=False))
+        # Of the two ways to the one solution, the faster one here.
+        machine = LinearSVC(C=PENALTY, dual=True, random_state=0)
+        probe = make_pipeline(StandardScaler(), machine)
         probe.fit(features[train], labels[train])
         accuracies.append(probe.score(features[test], labels[test]))
     return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(splits))
