@@ -43,7 +43,7 @@ $(INSTALLED)-anew:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name it with make PYTHON=python3.11')"
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar off -r requirements.lock
+	$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar off --no-compile -r requirements.lock
 	cp requirements.lock $(INSTALLED)
 
 docs: environment

@@ -2,8 +2,8 @@
 
     python benchmarks/jobs.py results/mini
 
-prints a table in Markdown from what Snakemake measured of every job. A job that was run again
-counts as often as it ran last; what Snakemake itself takes is not in it.
+prints a table in Markdown from what Snakemake measured of every job, the last time that it ran.
+What Snakemake itself takes is not in it.
 """
 
 import json
@@ -14,7 +14,7 @@ import pandas as pd
 
 
 def table(run: Path) -> str:
-    """Return the table of a results folder: the rules by their share of the processor time.
+    """Return the table of a results folder: the rules by their share of the jobs' time.
 
     Raises
     ------
@@ -30,20 +30,16 @@ def table(run: Path) -> str:
     if not rows:
         sys.exit(f"{run}/benchmarks has no measurements. Give the folder of a run.")
     jobs = pd.DataFrame(rows).groupby("rule")
-    rules = pd.DataFrame(
-        {"jobs": jobs.size(), "s": jobs["s"].sum(), "core-s": jobs["cpu_time"].sum()}
-    ).sort_values("core-s", ascending=False)
-    rules["peak MiB"] = jobs["max_pss"].max()
-    rules.loc["together"] = [*rules[["jobs", "s", "core-s"]].sum(), rules["peak MiB"].max()]
-    share = rules["core-s"] / rules.loc["together", "core-s"]
-    lines = [
-        "| rule | jobs | s | core-s | of all | peak MiB of a job |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
+    # Not the processor time: of that, Snakemake misses what comes after its last look at a job.
+    rules = pd.DataFrame({"jobs": jobs.size(), "s": jobs["s"].sum()})
+    rules = rules.sort_values("s", ascending=False)
+    rules["peak"] = jobs["max_pss"].max()
+    rules.loc["together"] = [*rules[["jobs", "s"]].sum(), rules["peak"].max()]
+    lines = ["| rule | jobs | s | of all | peak MiB of a job |", "| --- | --- | --- | --- | --- |"]
     for rule, row in rules.iterrows():
-        numbers = (f"{row[name]:,.0f}" for name in ("jobs", "s", "core-s"))
+        share = row["s"] / rules.loc["together", "s"]
         lines.append(
-            f"| {rule} | {' | '.join(numbers)} | {share[rule]:.1%} | {row['peak MiB']:,.0f} |"
+            f"| {rule} | {row['jobs']:,.0f} | {row['s']:,.0f} | {share:.1%} | {row['peak']:,.0f} |"
         )
     return "\n".join(lines)
 

@@ -21,3 +21,14 @@ def copy(finished, tmp_path):
     folder = tmp_path / "netdissect"
     shutil.copytree(finished, folder, symlinks=True)
     return folder
+
+
+@pytest.fixture(scope="module")
+def torch_settings():
+    """Training fixes torch's threads and algorithms for its process; tests share one."""
+    import torch  # most tests need it not, and it takes seconds
+
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)

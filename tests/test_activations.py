@@ -85,6 +85,16 @@ def test_all_layers_come_from_the_forward_pass(tmp_path):
     assert names == sorted(f"{layer}.{end}" for layer in layers for end in ("npy", "json"))
 
 
+def test_networks_whose_channels_come_last(tmp_path):
+    net = small_network()
+    cache(net, ["3", "5"], tmp_path / "first", dtype="float32")
+    net.model.to(memory_format=torch.channels_last)
+    cache(net, ["3", "5"], tmp_path / "last", dtype="float32")
+    for layer in ("3", "5"):
+        first, last = (open_layer(tmp_path / name, layer)[0] for name in ("first", "last"))
+        np.testing.assert_allclose(first, last, rtol=1e-5, atol=1e-6)
+
+
 def test_the_arithmetic_is_that_of_the_padded_batch(tmp_path):
     net = small_network()
     cache(net, ["3"], tmp_path / "out", dtype="float32")

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import trainings
+from trainings import equal
 
 import dissection.training
 from dissection.architectures import build, classes_of
@@ -13,7 +15,7 @@ from dissection.discrimination import rotated_accuracy
 from dissection.errors import InputError
 from dissection.rotation import random_rotation
 from dissection.tasks import TASKS
-from dissection.training import held_out_batches, mixed_type, train
+from dissection.training import held_out_batches, mixed_type
 
 SPEC = {
     **{"architecture": "alexnet", "task": "scene", "seed": 3, "dropout": 0.5},
@@ -23,16 +25,8 @@ SPEC = {
         **{"weight_decay": 1e-4, "threads": 1},
     },
 }
+pytestmark = pytest.mark.usefixtures("torch_settings")
 STEPS = 4  # an epoch
-
-
-@pytest.fixture(autouse=True)
-def settings():
-    """Training fixes torch's threads and algorithms for its process; tests share one."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +42,7 @@ def data(tmp_path_factory):
 
 
 def run(data, folder, spec=SPEC):
-    train(
-        spec,
-        data,
-        folder / "weights.pt",
-        folder / "t.csv",
-        folder / "snapshots",
-        folder / "unfinished",
-    )
-    return torch.load(folder / "weights.pt", weights_only=True), pd.read_csv(folder / "t.csv")
-
-
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+    return trainings.run(spec, data, folder)
 
 
 @pytest.fixture(scope="module")

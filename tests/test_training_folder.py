@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import trainings
 from photographs import class_folders
 from PIL import Image
+from trainings import equal
 
 from dissection.architectures import build
 from dissection.discrimination import rotated_accuracy
@@ -20,9 +22,10 @@ from dissection.image_batches import ImageLoader, load_image, scaled_side
 from dissection.image_folder import index_images
 from dissection.rotation import random_rotation
 from dissection.tasks import TASKS
-from dissection.training import held_out_batches, train
+from dissection.training import held_out_batches
 from dissection.training_data import count_classes, open_training_data
 
+pytestmark = pytest.mark.usefixtures("torch_settings")
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 # The small AlexNet with the paper's rule: three iterations an epoch.
 SPEC = {
@@ -36,15 +39,6 @@ SPEC = {
 }
 
 
-@pytest.fixture(autouse=True)
-def settings():
-    """Training fixes torch's threads and algorithms for its process; tests share one."""
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
-
-
 def indexed(folder):
     index_images(folder, folder / "index")
     return folder / "index"
@@ -56,13 +50,7 @@ def data(tmp_path_factory):
 
 
 def run(data, folder, spec=SPEC, workers=0):
-    files = [folder / name for name in ("weights.pt", "t.csv", "snapshots", "unfinished")]
-    train(spec, data, *files, workers=workers)
-    return torch.load(files[0], weights_only=True), pd.read_csv(files[1])
-
-
-def equal(one, other):
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+    return trainings.run(spec, data, folder, workers)
 
 
 @pytest.fixture(scope="module")
