@@ -50,6 +50,8 @@ def move(old: Path, new: Path) -> Path:
 
 def kill_after(folder: Path, seconds: float, number: signal.Signals) -> bool:
     """Start the run and send its main process a signal; return whether it ended before."""
+    # A shell in the background hands down that SIGINT is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(
         command(), cwd=folder, env=environment(), text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -199,6 +199,19 @@ def test_units_find_the_data_s_own_concepts(data_run):
     assert len(pd.read_csv(data_run / "results/my_data/imported/index.csv")) == 40
 
 
+def test_edits_in_a_folder_in_broden_format_are_noticed(data_run):
+    config = yaml.safe_load((data_run / "config/my_data.yaml").read_text())
+    config |= {"run": "again", "dataset": {"folder": "my_broden"}}
+    (data_run / "config/my_broden.yaml").write_text(yaml.safe_dump(config))
+    shutil.copytree(data_run / "results/my_data/imported", data_run / "my_broden")
+    target, options = "results/again/labels", {"config": "config/my_broden.yaml"}
+    assert snakemake(data_run, target, **options).returncode == 0
+    assert planned(data_run, target, **options) == set()
+    label_map = next((data_run / "my_broden/images").rglob("*_object_*.png"))
+    Image.fromarray(np.zeros_like(np.array(Image.open(label_map)))).save(label_map)
+    assert planned(data_run, target, **options) == {"pack_labels"}
+
+
 def test_edited_masks_and_labels_are_imported_anew(data_run):
     config = "config/my_data.yaml"
     assert planned(data_run, config=config) == set()
@@ -216,19 +229,6 @@ def test_edited_masks_and_labels_are_imported_anew(data_run):
     assert "Traceback" not in result.stdout
     assert not list((data_run / "results/my_data").glob(".imported*"))
     mask.write_bytes(before)
-
-
-def test_edits_in_a_folder_in_broden_format_are_noticed(data_run):
-    config = yaml.safe_load((data_run / "config/my_data.yaml").read_text())
-    config |= {"run": "again", "dataset": {"folder": "my_broden"}}
-    (data_run / "config/my_broden.yaml").write_text(yaml.safe_dump(config))
-    shutil.copytree(data_run / "results/my_data/imported", data_run / "my_broden")
-    target, options = "results/again/labels", {"config": "config/my_broden.yaml"}
-    assert snakemake(data_run, target, **options).returncode == 0
-    assert planned(data_run, target, **options) == set()
-    label_map = next((data_run / "my_broden/images").rglob("*_object_*.png"))
-    Image.fromarray(np.zeros_like(np.array(Image.open(label_map)))).save(label_map)
-    assert planned(data_run, target, **options) == {"pack_labels"}
 
 
 def test_missing_folder_is_named(tmp_path):
