@@ -79,6 +79,7 @@ def goals(results: dict) -> str:
     """Return the table of what was to be reached."""
     rows, images, cores = results["rows"], results["images"], results["cores"]
     found, counted, both = rows["thresholds"], rows["tally"], rows[f"conv5 {images} 256"]
+    one_core = rows["one core"]["tally"] / (images // 4)
     plain = rows["plain"]["plain tally"]
     plain_both = plain + rows["plain"]["plain thresholds"]
     forward = rows["forward pass"]["seconds"] / results["forward"]
@@ -99,10 +100,10 @@ def goals(results: dict) -> str:
                 f"{max(found['peak'], counted['peak']) / 2**20:,.0f} MiB",
             ),
             (
-                "tally against a plain one, core for core",
+                "tally against a plain one, both on one core",
                 "30 times as fast",
-                f"{plain / both['tally']:.0f} times: {images / both['tally']:,.0f} images/core-s "
-                f"against {images / plain:,.0f}",
+                f"{plain / images / one_core:.0f} times: {1 / one_core:,.0f} images/core-s against "
+                f"{images / plain:,.0f}",
             ),
             (
                 "thresholds and tally against plain ones on one core",

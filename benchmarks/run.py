@@ -146,6 +146,8 @@ class Benchmark:
             threads=cores,
             **layer,
         )
+        one_core = {"labels": labels, "images": size.images // 4, "threads": 1}
+        self.measure("one core", "both", **layer, **one_core)
         growth = {"labels": labels, "threads": cores}
         for part in (4, 2, 1):
             images = size.images // part
