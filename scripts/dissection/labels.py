@@ -65,10 +65,12 @@ def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
         files = {name: stack.enter_context(_GrowingArray(partial, name)) for name in _DTYPES}
         start = np.zeros((1, 4), np.int64)
         files["starts"].append(start)
-        for packed in progress(_packed(broden, processes), "images' labels", len(broden)):
-            start = start + packed.starts
-            for name, array in packed._replace(starts=start)._asdict().items():
+        total = -(-len(broden) // IMAGES_A_TASK)
+        for packed in progress(_packed(broden, processes), "pieces of the labels", total):
+            starts = start + np.cumsum(packed.starts, axis=0)
+            for name, array in packed._replace(starts=starts)._asdict().items():
                 files[name].append(array)
+            start = starts[-1:]
         description = {
             "format": FORMAT,
             "categories": CATEGORIES,
@@ -179,11 +181,14 @@ class LabelStore:
 
 
 def _packed(broden: Broden, processes: int) -> Iterator[Segments]:
-    """Yield the packed images in order; in several processes, with few results in waiting."""
+    """Yield packed images, some at a time; in several processes, with few results in waiting."""
+    tasks = (
+        range(start, min(start + IMAGES_A_TASK, len(broden)))
+        for start in range(0, len(broden), IMAGES_A_TASK)
+    )
     processes = min(processes, len(broden) // IMAGES_A_PROCESS)
     if processes < 2:
-        for i in range(len(broden)):
-            yield pack_image(broden, i)
+        yield from (_pack_images(broden, images) for images in tasks)
         return
     # Started anew, not forked: a fork of a process with threads can hang.
     with ProcessPoolExecutor(
@@ -193,13 +198,12 @@ def _packed(broden: Broden, processes: int) -> Iterator[Segments]:
         initargs=(broden,),
     ) as pool:
         waiting: deque = deque()
-        for start in range(0, len(broden), IMAGES_A_TASK):
-            images = range(start, min(start + IMAGES_A_TASK, len(broden)))
+        for images in tasks:
             waiting.append(pool.submit(_pack_task, images))
             if len(waiting) > 2 * processes:
-                yield from waiting.popleft().result()
+                yield waiting.popleft().result()
         while waiting:
-            yield from waiting.popleft().result()
+            yield waiting.popleft().result()
 
 
 _worker_broden: Broden | None = None
@@ -210,8 +214,15 @@ def _start_worker(broden: Broden) -> None:
     _worker_broden = broden
 
 
-def _pack_task(images: range) -> list[Segments]:
-    return [pack_image(_worker_broden, i) for i in images]
+def _pack_task(images: range) -> Segments:
+    return _pack_images(_worker_broden, images)
+
+
+def _pack_images(broden: Broden, images: range) -> Segments:
+    # A few long arrays go from process to process faster than many short ones.
+    return Segments(
+        *map(np.concatenate, zip(*(pack_image(broden, i) for i in images), strict=True))
+    )
 
 
 class _GrowingArray:
