@@ -13,7 +13,7 @@ def keep_freed_memory() -> None:
 
     Otherwise the C library gives every array of some megabytes back to the system as soon as it
     is freed, and the system clears its pages anew for the next one: in a training, where a step
-    takes 50 ms, a sixth of the time. Linux with glibc only; elsewhere nothing happens.
+    takes 50 ms, a fifth of the time. Linux with glibc only; elsewhere nothing happens.
     """
     if platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
