@@ -117,7 +117,7 @@ class Benchmark:
         self.measure("caching", "cache", dataset=dataset, folder=cached, shards=shards, **batches)
         self.rows["caching"]["images"] = len(np.load(f"{cached}/conv5.npy", mmap_mode="r"))
         decoded = min(size.images, 10 * size.plain)
-        self.measure("PNG decoder", "decode", dataset=dataset, images=decoded)
+        self.measure("PNG decoder", "decode", dataset=dataset, images=decoded, threads=cores)
         self.measure("label packing", "pack", dataset=dataset, labels=labels, threads=cores)
 
         print(f"Drawing activations of {size.images} images", flush=True)

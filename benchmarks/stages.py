@@ -16,6 +16,7 @@ import runpy
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,16 +104,21 @@ def pack(dataset: str, labels: str, threads: int) -> Stage:
     return script("pack_labels", threads, input={"dataset": dataset}, output={"labels": labels})
 
 
-def decode(dataset: str, images: int) -> Stage:
-    """Only decode label maps with Pillow, on one core, of images spread over the data set."""
+def decode(dataset: str, images: int, threads: int) -> Stage:
+    """Only decode label maps with Pillow, in several processes, of images spread over the data."""
     some = baseline.spread(dataset, images)
 
     def run() -> None:
-        for image in some:
-            for path in image.paths:
-                np.asarray(Image.open(path))
+        with ProcessPoolExecutor(threads) as pool:
+            for _ in pool.map(_decode, some, chunksize=64):
+                pass
 
     return run
+
+
+def _decode(image: baseline.Labels) -> None:
+    for path in image.paths:
+        np.asarray(Image.open(path))
 
 
 def thresholds(activations: str, layer: str, file: str, threads: int) -> Stage:
@@ -270,7 +276,8 @@ def main() -> None:
     found = run() or {}
     found["seconds"] = time.perf_counter() - seconds
     found["cpu"] = sum(os.times()[:4]) - sum(times[:4])
-    found["peak"] = memory_peak(options["threads"] if sys.argv[1] == "pack" else 0)
+    in_processes = sys.argv[1] in ("pack", "decode")
+    found["peak"] = memory_peak(options["threads"] if in_processes else 0)
     found["read"] = bytes_read() - read
     print(json.dumps(found))
 

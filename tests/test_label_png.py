@@ -50,8 +50,9 @@ def filtered(pixels, filters):
     return result
 
 
-def png(data, height, width, *, parts=1, head=(8, RGB, 0, 0, 0), more=b""):
+def png(data, height, width, *, parts=1, head=(8, RGB, 0, 0, 0), more=b"", wrong=0):
     compressed = zlib.compress(data)
+    compressed = compressed[:-1] + bytes([compressed[-1] ^ wrong])  # the last byte of its checksum
     cuts = np.linspace(0, len(compressed), parts + 1).astype(int)
     body = b"".join(chunk(b"IDAT", compressed[i:j]) for i, j in pairwise(cuts))
     first = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *head))
@@ -70,7 +71,7 @@ def check(content, known=ALL):
     expected = rgb[..., 0] + 256 * rgb[..., 1]
     assert labels.dtype == np.uint16
     np.testing.assert_array_equal(labels, expected)
-    assert blue == rgb[..., 2].max()
+    assert blue == rgb[..., 2].any()
     strangers = set(expected.ravel()) - set(np.flatnonzero(known))
     assert unknown in strangers if strangers else unknown == 0
 
@@ -144,6 +145,7 @@ def test_any_byte_changed():
     [
         (png(b"\0" * 9, 2, 1), "size"),  # a byte too many
         (png(b"\0" * 7, 2, 1), "size"),
+        (png(b"\0" * 4, 1, 1, wrong=1), "checksum"),
         (png(b"\5" + b"\0" * 3, 1, 1), "filter"),
         (png(b"\0" * 4, 1, 1, head=(8, RGB, 1, 0, 0)), "compression"),
         (png(b"\0" * 4, 1, 1, head=(8, RGB, 0, 1, 0)), "filtering"),

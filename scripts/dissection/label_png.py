@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from isal import isal_zlib
 from PIL import Image
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 RGB = 2  # the colour type without a palette
 CHANNELS = 3
+NONE, LEFT, ABOVE, MEAN, PAETH = range(5)  # filters of a row
 _CHUNK = struct.Struct(">I4s")
 _HEAD = struct.Struct(">IIBBBBB")
 _CRC = struct.Struct(">I")
@@ -52,7 +54,7 @@ def read_head(content: bytes) -> PngHead:
     return PngHead(*_HEAD.unpack_from(content, len(SIGNATURE) + _CHUNK.size))
 
 
-def read_labels(content: bytes, known: np.ndarray) -> tuple[np.ndarray, int, int]:
+def read_labels(content: bytes, known: np.ndarray) -> tuple[np.ndarray, bool, int]:
     """Return the labels of a whole PNG file of 8-bit RGB, and what is wrong with them.
 
     Parameters
@@ -66,14 +68,14 @@ def read_labels(content: bytes, known: np.ndarray) -> tuple[np.ndarray, int, int
     -------
     labels : uint16 (height, width)
         R + 256 G.
-    blue : int
-        Greatest value of the third channel, which should be 0.
+    blue : bool
+        Whether the third channel, which should be 0, has anything else.
     unknown : int
         A label that may not occur, or 0.
 
     Raises
     ------
-    ValueError, zlib.error, struct.error
+    ValueError, struct.error
         If the file is damaged or cut off; also what Pillow raises (see `image_files`).
 
     Examples
@@ -81,34 +83,36 @@ def read_labels(content: bytes, known: np.ndarray) -> tuple[np.ndarray, int, int
     >>> file = io.BytesIO()
     >>> Image.fromarray(np.array([[[7, 0, 0], [1, 1, 0]]], np.uint8)).save(file, "PNG")
     >>> read_labels(file.getvalue(), np.ones(65536, bool))
-    (array([[  7, 257]], dtype=uint16), 0, 0)
+    (array([[  7, 257]], dtype=uint16), False, 0)
     """
     head = read_head(content)
     if head.interlaced:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             pixels = np.array(image).reshape(head.height, head.width * CHANNELS)
+        filtered = np.pad(pixels, ((0, 0), (1, 0)), constant_values=NONE)
     else:
-        pixels = _read_pixels(content, head)
+        filtered = _inflate(content, head)
     labels = np.empty((head.height, head.width), np.uint16)
-    blue, unknown = _decode(pixels, known, labels)
+    filters_known, blue, unknown = _decode(filtered, known, labels)
+    if not filters_known:
+        raise ValueError("a row has an unknown filter")
     return labels, blue, unknown
 
 
-def _read_pixels(content: bytes, head: PngHead) -> np.ndarray:
-    """Return the bytes of a picture's rows, uint8 (height, 3 width)."""
+def _inflate(content: bytes, head: PngHead) -> np.ndarray:
+    """Return a picture's rows, uint8 (height, 1 + 3 width): each begins with its filter."""
     if head.compression or head.filtering:
         raise ValueError("unknown compression or filtering")
-    size = head.height * (1 + head.width * CHANNELS)  # each row begins with its filter's number
-    inflating = zlib.decompressobj()
+    size = head.height * (1 + head.width * CHANNELS)
+    inflating = isal_zlib.decompressobj()
     # One byte more than there should be: a small file cannot fill the memory.
-    data = inflating.decompress(_compressed_data(content), size + 1)
+    try:
+        data = inflating.decompress(_compressed_data(content), size + 1)
+    except isal_zlib.error as error:
+        raise ValueError(f"the picture's data: {error}") from error
     if len(data) != size or not inflating.eof:
         raise ValueError("the picture's data do not have the picture's size")
-    filtered = np.frombuffer(data, np.uint8).reshape(head.height, -1)
-    pixels = np.empty((head.height, head.width * CHANNELS), np.uint8)
-    if not _unfilter(filtered, pixels):
-        raise ValueError("a row has an unknown filter")
-    return pixels
+    return np.frombuffer(data, np.uint8).reshape(head.height, -1)
 
 
 def _compressed_data(content: bytes) -> bytes:
@@ -129,57 +133,55 @@ def _compressed_data(content: bytes) -> bytes:
 
 
 @numba.njit(cache=True, nogil=True)
-def _unfilter(filtered: np.ndarray, pixels: np.ndarray) -> bool:
-    """Undo the filters of all rows; return whether every filter was a known one."""
-    height, width = pixels.shape
-    above = np.zeros(width, np.uint8)
+def _decode(filtered: np.ndarray, known: np.ndarray, labels: np.ndarray) -> tuple[bool, bool, int]:
+    """Set labels, uint16 (height, width), to R + 256 G of the rows with their filters.
+
+    Return whether every filter is one of the standard's, whether blue occurs, and a label that
+    may not occur, or 0.
+    """
+    height, width = labels.shape
+    red, green = np.zeros(width, np.int32), np.zeros(width, np.int32)
+    some_red, some_green, some_blue = np.uint8(0), np.uint8(0), np.uint8(0)
+    unknown = 0
     for y in range(height):
-        kind, data, row = filtered[y, 0], filtered[y, 1:], pixels[y]
-        if kind == 0:
-            row[:] = data
-        elif kind == 1:  # to the left
-            for x in range(width):
-                left = row[x - CHANNELS] if x >= CHANNELS else np.uint8(0)
-                row[x] = np.uint8(data[x] + left)
-        elif kind == 2:  # above
-            for x in range(width):
-                row[x] = np.uint8(data[x] + above[x])
-        elif kind == 3:  # the mean of both
-            for x in range(width):
-                left = np.int64(row[x - CHANNELS]) if x >= CHANNELS else np.int64(0)
-                row[x] = np.uint8(data[x] + ((left + np.int64(above[x])) >> 1))
-        elif kind == 4:  # the one of three neighbours that is nearest to left + above - corner
-            for x in range(width):
-                left, corner = np.int64(0), np.int64(0)
-                if x >= CHANNELS:
-                    left, corner = np.int64(row[x - CHANNELS]), np.int64(above[x - CHANNELS])
-                up = np.int64(above[x])
-                to_left, to_up = abs(up - corner), abs(left - corner)
-                to_corner = abs(left + up - 2 * corner)
-                if to_left <= to_up and to_left <= to_corner:
-                    nearest = left
-                elif to_up <= to_corner:
-                    nearest = up
-                else:
-                    nearest = corner
-                row[x] = np.uint8(data[x] + nearest)
-        else:
-            return False
-        above = row
-    return True
+        kind, row = filtered[y, 0], filtered[y, 1:]
+        if kind > PAETH:
+            return False, False, 0
+        for x in range(width):
+            some_red |= row[CHANNELS * x]
+            some_green |= row[CHANNELS * x + 1]
+            some_blue |= row[CHANNELS * x + 2]
+        # Under zeros every filter turns zeros into zeros, and many maps have only red.
+        if some_red:
+            _undo(kind, row, red)
+        if some_green:
+            _undo(kind, row[1:], green)
+        for x in range(width):
+            label = red[x] + 256 * green[x]
+            labels[y, x] = label
+            if not known[label]:
+                unknown = label
+    return True, some_blue > 0, unknown
 
 
 @numba.njit(cache=True, nogil=True)
-def _decode(pixels: np.ndarray, known: np.ndarray, labels: np.ndarray) -> tuple[int, int]:
-    """Set labels to R + 256 G; return the greatest blue, and an unknown label or 0."""
-    blue, unknown = 0, 0
-    height, width = labels.shape
-    for y in range(height):
-        for x in range(width):
-            red, green = np.int64(pixels[y, 3 * x]), np.int64(pixels[y, 3 * x + 1])
-            label = red + 256 * green
-            labels[y, x] = label
-            blue = max(blue, np.int64(pixels[y, 3 * x + 2]))
-            if not known[label]:
-                unknown = label
-    return blue, unknown
+def _undo(kind: int, filtered: np.ndarray, row: np.ndarray) -> None:
+    """Undo the filter in one channel of a row; ``row`` has the row above, and gets this one."""
+    left, corner, mask = np.int32(0), np.int32(0), np.int32(255)
+    for x in range(len(row)):
+        above, value = row[x], np.int32(filtered[CHANNELS * x])
+        if kind == LEFT:
+            value += left
+        elif kind == ABOVE:
+            value += above
+        elif kind == MEAN:
+            value += (left + above) >> 1
+        elif kind == PAETH:  # the neighbour that is nearest to left + above - corner
+            to_left, to_above = above - corner, left - corner
+            to_corner = abs(to_left + to_above)
+            nearest, least = left, abs(to_left)
+            if abs(to_above) < least:
+                nearest, least = above, abs(to_above)
+            value += corner if to_corner < least else nearest
+        left, corner = value & mask, above
+        row[x] = left

@@ -107,7 +107,7 @@ def _segments(
         length = 0
         for row in range(rows):
             label = planes[row, first_pixel[t]]
-            if label == 0 or (whole == label).any() or (sets[:length, t] == label).any():
+            if label == 0 or _has(whole, label) or _has(sets[:length, t], label):
                 continue
             place = length
             while place > 0 and sets[place - 1, t] > label:
@@ -132,6 +132,14 @@ def _segments(
             pixels[i] = segment
             areas[segment] += 1
     return pixels, areas, lengths, labels[:place].copy()
+
+
+@numba.njit(cache=True, nogil=True)
+def _has(values: np.ndarray, value: int) -> bool:
+    found = False
+    for other in values:  # no array is made of the answers, as it is for any()
+        found |= other == value
+    return found
 
 
 @numba.njit(cache=True, nogil=True)
@@ -178,19 +186,20 @@ def _number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     while slots < 2 * n:
         slots *= 2
     table = np.full(slots, -1, np.int32)  # numbers by hash, open addressing
+    distinct = np.empty(n, np.uint64)
     numbers = np.empty(n, np.int32)
     firsts = np.empty(n, np.int32)
     count = 0
     for i in range(n):
         key = keys[i]
-        if i > 0 and key == keys[i - 1]:  # most pixels have their neighbour's labels
-            numbers[i] = numbers[i - 1]
-            continue
         slot = np.int64(key * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(32)) & (slots - 1)
-        while table[slot] >= 0 and keys[firsts[table[slot]]] != key:
+        # No short cut for a key like the one before: where labels change often, guessing wrong
+        # takes the processor longer than looking up.
+        while table[slot] >= 0 and distinct[table[slot]] != key:
             slot = (slot + 1) & (slots - 1)
         if table[slot] < 0:
             table[slot] = count
+            distinct[count] = key
             firsts[count] = i
             count += 1
         numbers[i] = table[slot]
