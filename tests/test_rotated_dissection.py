@@ -66,7 +66,7 @@ def test_equal_to_rotating_beforehand(data, seed, dtype, quantile):
             rotated = exact.astype(dtype)
             np.testing.assert_array_equal(rotated, exact)
         else:  # the rounding of float32 sums is that of `rotate`, which has its own tests
-            rotated = rotate(activations, R).astype(dtype)
+            rotated = rotate(activations, R, dtype)
         thresholds = thresholds_by_full_sort(rotated, quantile)
         assert_equal(tally, tally_by_definition(rotated, thresholds, broden, geometry, 0))
 

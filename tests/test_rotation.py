@@ -1,13 +1,16 @@
 """Rotations are uniform, their paths are geodesics, and rotating is a matrix product."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from dissection.errors import InputError
-from dissection.rotation import RotationPath, random_rotation, rotate
+from dissection.rotation import RotationPath, one_blas_thread, random_rotation, rotate
 
 ALPHAS = [0, 1e-9, 0.2, 0.5, 0.9, 1]
 
@@ -162,8 +165,14 @@ def test_alpha_out_of_range(alpha):
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 20), st.integers(1, 9), st.integers(1, 4), st.sampled_from(["f2", "f4"]))
-def test_rotating_is_a_matrix_product_at_every_position(images, units, side, dtype):
+@given(
+    st.integers(0, 20),
+    st.integers(1, 9),
+    st.integers(1, 4),
+    st.sampled_from(["f2", "f4"]),
+    st.sampled_from(["f2", "f4"]),
+)
+def test_rotating_is_a_matrix_product_at_every_position(images, units, side, dtype, rounded):
     generator = np.random.default_rng(images)
     activations = generator.normal(size=(images, units, side, side + 1)).astype(dtype)
     R = random_rotation(units, seed=side)
@@ -171,6 +180,9 @@ def test_rotating_is_a_matrix_product_at_every_position(images, units, side, dty
     assert rotated.dtype == np.float32
     expected = np.einsum("jk,nkyx->njyx", R, activations.astype(float))
     np.testing.assert_allclose(rotated, expected, atol=1e-5)
+    in_type = rotate(activations, R, rounded)
+    assert in_type.dtype == rounded
+    np.testing.assert_array_equal(in_type, rotated.astype(rounded))
 
 
 def test_the_identity_changes_no_bit():
@@ -180,12 +192,17 @@ def test_the_identity_changes_no_bit():
     )
 
 
+def test_too_large_for_float16_is_infinite():
+    activations = np.array([60000, -60000, 1], np.float16).reshape(3, 1, 1, 1)
+    rotated = rotate(activations, np.array([[1.5]]), np.float16)
+    np.testing.assert_array_equal(rotated.ravel(), [np.inf, -np.inf, 1.5])
+
+
 def test_rotated_values_do_not_depend_on_threads_or_chunks():
     # At this size BLAS rounds differently with one thread and with two.
     activations = np.random.default_rng(0).random((21, 256, 13, 13)).astype(np.float16)
     R = random_rotation(256, 0)
     expected = rotate(activations, R)
-    np.testing.assert_array_equal(rotate(activations, R, threads=3), expected)
     np.testing.assert_array_equal(rotate(activations[5:9], R), expected[5:9])
     for threads in (1, 2):
         with threadpool_limits(threads, "blas"):
@@ -193,6 +210,22 @@ def test_rotated_values_do_not_depend_on_threads_or_chunks():
             np.testing.assert_array_equal(random_rotation(256, 0), R)
             half = RotationPath(R).power(0.5)
         np.testing.assert_array_equal(half, RotationPath(R).power(0.5))
+
+
+def test_limiting_blas_leaves_torch_alone():
+    # Each thread has its own number of threads for torch, and takes it over at its first operation.
+    def in_a_new_thread():
+        with one_blas_thread():
+            inside = torch.get_num_threads()
+        return inside, torch.get_num_threads()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(in_a_new_thread).result() == (1, 1)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_matrix_of_another_size_is_refused():

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-import torch
 
 from dissection.geometry import Geometry
 from dissection.labels import LabelStore
@@ -44,7 +43,7 @@ def dissect_rotated(
     geometry : Geometry
         Of the layer: a rotated unit has the receptive field of the units that it mixes.
     threads : int
-        Share the rotations. The result does not depend on it; each holds about 40 MB.
+        Share the rotations. The result does not depend on it; each holds about 20 MB.
 
     Returns
     -------
@@ -60,10 +59,9 @@ def dissect_rotated(
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         for _ in range(counters[0].passes):
             for first, chunk in progress(pieces(), "pieces of the thresholds", total=total):
-                wide = _widened(chunk)  # once for all rotations
 
-                def count(i: int, wide=wide, first=first) -> None:
-                    counters[i].update(_rotated(wide, rotations[i], dtype), first)
+                def count(i: int, chunk=chunk, first=first) -> None:
+                    counters[i].update(rotate(chunk, rotations[i], dtype), first)
 
                 for _ in pool.map(count, range(len(rotations))):
                     pass
@@ -74,25 +72,13 @@ def dissect_rotated(
 
         tallies: list[Tally | None] = [None] * len(rotations)
         for first, chunk in progress(pieces(), "pieces of the tallies", total=total):
-            wide = _widened(chunk)
 
-            def tally(i: int, wide=wide, first=first) -> None:
-                rotated = _rotated(wide, rotations[i], dtype)
-                some = tally_overlaps(rotated, thresholds[i], store, geometry, first_image=first)
-                tallies[i] = some if tallies[i] is None else tallies[i] + some
+            def tally(i: int, chunk=chunk, first=first) -> None:
+                rotated = rotate(chunk, rotations[i], dtype)
+                tallies[i] = tally_overlaps(
+                    rotated, thresholds[i], store, geometry, first_image=first, tally=tallies[i]
+                )
 
             for _ in pool.map(tally, range(len(rotations))):
                 pass
     return tallies
-
-
-def _widened(activations: np.ndarray) -> np.ndarray:
-    # NumPy takes several times as long, here and below. torch warns of memory that cannot be
-    # written, as that of a file: hence the copy.
-    return torch.from_numpy(np.array(activations)).float().numpy()
-
-
-def _rotated(activations: np.ndarray, R: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    # What becomes infinite is found afterwards.
-    rotated = torch.from_numpy(rotate(activations, R))
-    return rotated.to(getattr(torch, dtype.name)).numpy()

@@ -4,26 +4,28 @@ A rotated representation r = Q^alpha f(x) carries the same information as f(x), 
 are other directions of the same space (paper, section 3.2).
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 import numpy as np
 import scipy.linalg
+import torch
 from threadpoolctl import ThreadpoolController
 
 from dissection.errors import InputError
 
 TOLERANCE = 1e-6  # of Q^T Q = I
-IMAGES_AT_ONCE = 8  # converted to float32 at a time, to stay in the processor's cache
+IMAGES_AT_ONCE = 8  # converted, multiplied and rounded while in the processor's cache
 
 # Of NumPy and SciPy, both loaded by now. One thread in each call: with more of them BLAS rounds
-# differently, and the same seed would give other last bits on another number of cores.
-_BLAS = ThreadpoolController()
+# differently, and the same seed would give other last bits on another number of cores. Of BLAS
+# alone: a limit sets all libraries of its controller back when it ends, and torch, at two threads
+# again in a thread that had one, would keep a second core busy with waiting.
+_BLAS = ThreadpoolController().select(user_api="blas")
 
 
 def one_blas_thread() -> AbstractContextManager:
     """Keep BLAS at one thread. Not to be entered by several threads at once, unless in another."""
-    return _BLAS.limit(limits=1, user_api="blas")
+    return _BLAS.limit(limits=1)
 
 
 def random_rotation(n: int, seed: int) -> np.ndarray:
@@ -138,20 +140,22 @@ class RotationPath:
             return turned @ self._Z.T
 
 
-def rotate(activations: np.ndarray, R: np.ndarray, threads: int = 1) -> np.ndarray:
+def rotate(
+    activations: np.ndarray, R: np.ndarray, dtype: np.typing.DTypeLike = np.float32
+) -> np.ndarray:
     """Return the activations in a rotated basis, r = R a at every image and position.
 
     Parameters
     ----------
     activations : float16 or float32 (images, units, height, width)
     R : float (units, units)
-    threads : int
-        Share the images. An image's result depends neither on it nor on the other images.
+    dtype : numpy float16 or float32
 
     Returns
     -------
-    float32 (images, units, height, width)
-        Computed in float32.
+    array of dtype (images, units, height, width)
+        Computed in float32, then rounded to the nearest (infinite, if too large for float16). An
+        image's result does not depend on the other images.
 
     Raises
     ------
@@ -168,18 +172,19 @@ def rotate(activations: np.ndarray, R: np.ndarray, threads: int = 1) -> np.ndarr
     if R.shape != (units, units):
         raise InputError(f"A matrix {R.shape} does not rotate {units} units.")
     matrix = R.astype(np.float32)
-    rotated = np.empty((images, units, height * width), np.float32)
-
-    def rotate_some(first: int) -> None:
-        some = activations[first : first + IMAGES_AT_ONCE].astype(np.float32, copy=False)
-        columns = some.reshape(len(some), units, height * width)
-        # One product an image: as its shape is always the same, so is its rounding.
-        np.matmul(matrix, columns, out=rotated[first : first + IMAGES_AT_ONCE])
-
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(rotate_some, range(0, images, IMAGES_AT_ONCE)):
-            pass
-    return rotated.reshape(activations.shape)
+    columns = activations.reshape(images, units, height * width)
+    product = np.empty((IMAGES_AT_ONCE, *columns.shape[1:]), np.float32)
+    rotated = torch.empty(columns.shape, dtype=getattr(torch, np.dtype(dtype).name))
+    with one_blas_thread():
+        for first in range(0, images, IMAGES_AT_ONCE):
+            some = slice(first, min(first + IMAGES_AT_ONCE, images))
+            # torch converts several times as fast as NumPy. It warns of memory that cannot be
+            # written, as that of a file: hence the copy.
+            wide = torch.from_numpy(np.array(columns[some])).float().numpy()
+            # One product an image: as its shape is always the same, so is its rounding.
+            np.matmul(matrix, wide, out=product[: len(wide)])
+            rotated[some] = torch.from_numpy(product[: len(wide)])
+    return rotated.numpy().reshape(activations.shape)
 
 
 def _check_rotation(Q: np.ndarray) -> None:

@@ -59,12 +59,7 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         """Return the tally of both sets of images."""
-        if self.intersection.shape != other.intersection.shape:
-            raise InputError(
-                "These tallies do not belong together: their (blocks, units, labels + 1) are "
-                f"{self.intersection.shape} and {other.intersection.shape}. Compute them again "
-                "with the same labels, layer and number of blocks."
-            )
+        _require_same(self.intersection.shape, other.intersection.shape)
         return Tally(
             self.intersection + other.intersection,
             self.unit_area + other.unit_area,
@@ -97,6 +92,7 @@ def tally_overlaps(
     blocks: int = 1,
     label_images: np.ndarray | None = None,
     threads: int = 1,
+    tally: Tally | None = None,
 ) -> Tally:
     """Count the pixels of binary maps, of labels, and of both (paper, section 2.3).
 
@@ -118,6 +114,8 @@ def tally_overlaps(
         overlap expected by chance.
     threads : int
         Share the units. The result does not depend on it.
+    tally : Tally, optional
+        Of other images: the counts are added to it, in place, instead of to a new one.
 
     Returns
     -------
@@ -134,11 +132,14 @@ def tally_overlaps(
     _check(activations, thresholds, geometry, blocks, threads)
     images, units = activations.shape[:2]
     label_of = _label_images(label_images, first_image, images, len(store))
-    tally = Tally(
-        np.zeros((blocks, units, store.n_labels + 1), np.int64),
-        np.zeros((blocks, units, len(CATEGORIES)), np.int64),
-        np.zeros((blocks, store.n_labels + 1), np.int64),
-    )
+    shape = (blocks, units, store.n_labels + 1)
+    if tally is None:
+        tally = Tally(
+            np.zeros(shape, np.int64),
+            np.zeros((blocks, units, len(CATEGORIES)), np.int64),
+            np.zeros((blocks, store.n_labels + 1), np.int64),
+        )
+    _require_same(tally.intersection.shape, shape)
     if images == 0:
         return tally
     grids = make_grids(store.sizes[label_of], geometry)
@@ -171,6 +172,15 @@ def tally_overlaps(
                 pass
             store.release()
     return tally
+
+
+def _require_same(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+    if shape != other:
+        raise InputError(
+            "These tallies do not belong together: their (blocks, units, labels + 1) are "
+            f"{shape} and {other}. Compute them again with the same labels, layer and number of "
+            "blocks."
+        )
 
 
 def _check(
