@@ -149,6 +149,11 @@ def test_shards_and_blocks_add_up(data_sets, seed):
         for begin, end in pairwise(cuts)
     ]
     assert_equal(shards[0] + shards[1] + shards[2], together)
+    grown = None
+    for begin, end in pairwise(cuts):
+        some = a[begin:end], thresholds, store, geometry, int(begin)
+        grown = tally_overlaps(*some, blocks=3, tally=grown)
+    assert_equal(grown, together)
     one_block = tally_overlaps(a, thresholds, store, geometry, 0)
     assert_equal(Tally(*(array.sum(axis=0, keepdims=True) for array in parts(together))), one_block)
     for block in range(3):
@@ -288,6 +293,8 @@ def test_tallies_of_different_shapes_do_not_add(sound):
     two = tally_overlaps(**sound, blocks=2)
     with pytest.raises(InputError, match=r"\(1, 3, 301\) and \(2, 3, 301\)"):
         one + two
+    with pytest.raises(InputError, match=r"\(2, 3, 301\) and \(1, 3, 301\)"):
+        tally_overlaps(**sound, tally=two)
     assert_equal(one + one, Tally(*(2 * array for array in parts(one))))
 
 
