@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from http_server import FaultyServer
 from workflow_runs import clone, snakemake
 
 
@@ -32,3 +33,16 @@ def torch_settings():
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def server(no_proxy):
+    with FaultyServer() as server:
+        yield server

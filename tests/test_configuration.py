@@ -8,6 +8,7 @@ import yaml
 
 from dissection.configuration import complete
 from dissection.errors import InputError
+from dissection.training_settings import last_iteration, own_settings
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -123,3 +124,38 @@ def test_missing_key_is_named():
     config = read("smoke.yaml")
     del config["networks"]
     assert "the key 'networks' is missing" in message(config)
+
+
+def test_snapshot_beyond_the_end_of_the_training():
+    config = read("config.yaml")
+    config["networks"]["alexnet"]["trained"]["snapshots"] = [0, 1800]  # 6 epochs of 9600 // 32
+    complete(config, SCHEMA, "config/some.yaml")
+    config["networks"]["alexnet"]["trained"]["snapshots"] = [0, 1801, 2000]
+    assert (
+        "networks.alexnet.trained.snapshots: 1801 lies beyond the last iteration, 1800. "
+        "There are 300 iterations in an epoch."
+    ) in message(config)
+    config["networks"]["alexnet"]["trained"]["training"] = {"iterations": 2000}
+    complete(config, SCHEMA, "config/some.yaml")
+    config["networks"]["alexnet"]["trained"]["training"] = {}
+    config["training_set"] = {"folder": "photographs"}  # with who knows how many images
+    complete(config, SCHEMA, "config/some.yaml")
+
+
+def test_too_few_images_for_a_batch():
+    config = read("smoke.yaml")
+    config["training_set"] = {"images": 31}
+    assert "training_set.images: 31 images are fewer than one batch of 32" in message(config)
+    config["training"]["epochs"] = 0
+    config["networks"]["alexnet"]["trained"]["snapshots"] = [0]
+    complete(config, SCHEMA, "config/some.yaml")
+
+
+def test_a_network_s_own_settings():
+    shared = {"epochs": 6, "iterations": 900, "batch_size": 32}
+    assert own_settings(shared, {"epochs": 2}) == {"epochs": 2, "batch_size": 32}
+    assert own_settings(shared, {"batch_size": 8}) == shared | {"batch_size": 8}
+    both = {"epochs": 2, "iterations": 5}
+    assert own_settings(shared, both) == both | {"batch_size": 32}
+    assert last_iteration(own_settings(shared, both), images=320) == 5
+    assert last_iteration(own_settings(shared, {"epochs": 2}), images=330) == 20

@@ -19,7 +19,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import torch
 import yaml
 from http_server import FaultyServer, Reply, certificate
 
@@ -27,12 +26,6 @@ from dissection import download, file_kinds, partial_file
 from dissection.download import fetch
 from dissection.errors import InputError
 from dissection.recorded_hashes import read_record
-from dissection.registry import (
-    Download,
-    fetch_download,
-    read_registry,
-    torchvision_download,
-)
 
 ROOT = Path(__file__).resolve().parent.parent
 BODY = random.Random(1).randbytes(300_000)
@@ -42,18 +35,7 @@ PAGE = (
     b"<!DOCTYPE html>\n<html><head><title>Host &amp; gone</title></head><body>Sorry</body></html>"
 )
 
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def server():
-    with FaultyServer() as server:
-        yield server
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture
@@ -636,196 +618,3 @@ def test_damaged_record_is_an_error(tmp_path, text):
     record.write_text(text)
     with pytest.raises(InputError, match=r"record\.yaml"):
         read_record(record)
-
-
-# Kinds of files
-
-
-def message_field(number, content):
-    """A field of bytes in the encoding of Protocol Buffers."""
-
-    def varint(value):
-        return bytes([value & 0x7F | 0x80]) + varint(value >> 7) if value > 0x7F else bytes([value])
-
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def caffemodel(field=100):
-    return message_field(1, b"CaffeNet") + message_field(field, BODY) * 3
-
-
-@pytest.mark.parametrize("field", [2, 100])
-def test_caffemodel_is_recognised(tmp_path, field):
-    path = tmp_path / "a.caffemodel"
-    path.write_bytes(caffemodel(field))
-    assert file_kinds.caffemodel_problem(path) is None
-
-
-def test_caffemodel_cut_anywhere_is_noticed(tmp_path):
-    path, whole = tmp_path / "a.caffemodel", caffemodel()
-    ends = [len(caffemodel()[:10]) + n * len(message_field(100, BODY)) for n in (1, 2)]
-    for end in {1, 5, 11, 1000, 400_000, 700_000, len(whole) - 1} - set(ends):
-        path.write_bytes(whole[:end])
-        assert "cut off" in (file_kinds.caffemodel_problem(path) or ""), end
-
-
-@pytest.mark.parametrize("content", [b"name: 'text'", BODY, b"\xff" * 20, b"\x0b", b"\x0a\x01a"])
-def test_other_files_are_no_caffemodel(tmp_path, content):
-    path = tmp_path / "a.caffemodel"
-    path.write_bytes(content)
-    assert "is no Caffe model" in file_kinds.caffemodel_problem(path)
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_checkpoint_is_recognised(tmp_path, zipped):
-    path = tmp_path / "a.pth"
-    torch.save({"w": torch.zeros(3)}, path, _use_new_zipfile_serialization=zipped)
-    assert file_kinds.checkpoint_problem(path) is None
-
-
-def test_other_files_are_no_checkpoint(tmp_path):
-    path = tmp_path / "a.pth"
-    path.write_bytes(BODY)
-    assert "is no PyTorch checkpoint" in file_kinds.checkpoint_problem(path)
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a.txt", "a")
-    assert "it has no data.pkl" in file_kinds.checkpoint_problem(path)
-    torch.save({"w": torch.zeros(3000)}, path)
-    path.write_bytes(path.read_bytes()[:-100])
-    assert "is no whole zip archive" in file_kinds.checkpoint_problem(path)
-
-
-def test_prototxt_is_recognised(tmp_path):
-    path = tmp_path / "a.prototxt"
-    for text in ('name: "a"\nlayer {\n}\n', "layers{ name: 'conv1' }", " layer: {"):
-        path.write_text(text)
-        assert file_kinds.prototxt_problem(path) is None
-    path.write_text("no network\n")
-    assert "has no 'layer {'" in file_kinds.prototxt_problem(path)
-    path.write_bytes(BODY)
-    assert "is not text" in file_kinds.prototxt_problem(path)
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"<html>",
-        b"\xef\xbb\xbf \n<!doctype HTML>",
-        b"<?xml version='1.0'?>\n<!DOCTYPE html PUBLIC>",
-        b"<!-- saved from url -->\n<html lang='en'>",
-        b"<HEAD><meta>",
-    ],
-)
-def test_web_pages_are_recognised(head):
-    assert file_kinds.html_page(head) == "an HTML page"
-
-
-# The registry
-
-
-def write_registry(file, **changes):
-    entry = {"path": "zoo/a.zip", "urls": ["http://host/a.zip"], "kind": "zip"} | changes
-    entry = {key: value for key, value in entry.items() if value is not None}
-    file.write_text(yaml.safe_dump({"a": entry}))
-    return file
-
-
-@pytest.mark.parametrize(
-    "changes, message",
-    [
-        ({"ulrs": []}, "a: unknown key 'ulrs'. Did you mean 'urls'?"),
-        ({"kind": None}, "a: the key 'kind' is missing."),
-        ({"kind": "tar"}, "a: 'kind' should be one of zip, prototxt, caffemodel, checkpoint"),
-        ({"kind": ["zip"]}, "a: 'kind' should be"),
-        ({"urls": "http://host/a"}, "a: 'urls' should be a list"),
-        ({"urls": []}, "a: 'urls' should be a list"),
-        ({"urls": ["ftp://host/a"]}, "a: 'urls' should be a list of http or https URLs"),
-        ({"urls": ["http://h/a", "http://h/a"]}, "a: 'urls' should name each URL once"),
-        ({"path": "/etc/a"}, "a: 'path' should be a path within"),
-        ({"path": "zoo/../../a"}, "a: 'path' should be a path within"),
-        ({"path": "zoo//a"}, "a: 'path' should be a path within"),
-        ({"path": "."}, "a: 'path' should be a path within"),
-        ({"md5": "12"}, "a: 'md5' should be 32 hexadecimal digits"),
-        ({"md5": "G" * 32}, "a: 'md5' should be 32 hexadecimal digits"),
-        ({"sha1": "a" * 39}, "a: 'sha1' should be 40 hexadecimal digits"),
-        ({"sha256": 12345678}, "a: 'sha256' should be 8 to 64 hexadecimal digits"),
-        ({"sha256": "abcdef1"}, "a: 'sha256' should be 8 to 64"),
-        ({"size": "975 MB"}, "a: 'size' should be a number of bytes"),
-        ({"size": True}, "a: 'size' should be a number of bytes"),
-        ({"note": 1}, "a: 'note' should be text"),
-    ],
-)
-def test_mistakes_in_the_registry(tmp_path, changes, message):
-    path = write_registry(tmp_path / "downloads.yaml", **changes)
-    with pytest.raises(InputError) as caught:
-        read_registry(path)
-    assert str(path) in str(caught.value)
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("", "no entries"),
-        ("- a", "no entries"),
-        ("a: b", "a: should be a group of keys"),
-        ("a: {b", "cannot be read"),
-        ("a: {path: x, path: y}", "the key 'path' is given twice"),
-        ("a: {}\na: {}", "the key 'a' is given twice"),
-    ],
-)
-def test_registry_of_another_form(tmp_path, text, message):
-    path = tmp_path / "downloads.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_registry(path)
-
-
-def test_two_entries_with_one_path_are_refused(tmp_path):
-    entry = {"path": "a", "urls": ["http://host/a"], "kind": "zip"}
-    path = tmp_path / "downloads.yaml"
-    path.write_text(yaml.safe_dump({"a": entry, "b": dict(entry)}))
-    with pytest.raises(InputError, match="b: 'path' is that of a too"):
-        read_registry(path)
-
-
-def test_the_registry_of_the_repository_is_sound():
-    registry = read_registry(ROOT / "config/downloads.yaml")
-    for name in ("broden1_224", "broden1_227", "broden1_384"):
-        assert registry[name].kind == "zip"
-    assert registry["broden1_224"].md5 == "be13c292eaef3300da03f8d0e48eab1c"
-    pairs = [name for name in registry if name.endswith(".caffemodel")]
-    assert len(pairs) == 11 + 6 + 2
-    for name in pairs:
-        description = registry[name.replace(".caffemodel", ".prototxt")]
-        assert description.kind == "prototxt"
-        assert description.path == registry[name].path.replace(".caffemodel", ".prototxt")
-    for name, entry in registry.items():
-        group = name.split("-")[0]
-        folder = {"broden1_224": "broden", "broden1_227": "broden", "broden1_384": "broden"}
-        assert entry.path.startswith(folder.get(group, group) + "/"), name
-        head = entry.path.rpartition("-")[2].removesuffix(".pth")
-        if name.startswith("dissect-"):
-            assert entry.sha256 == head
-
-
-def test_torchvision_names_its_addresses_and_hashes():
-    entry = torchvision_download("ResNet152_Weights.IMAGENET1K_V2")
-    assert entry.urls == ("https://download.pytorch.org/models/resnet152-f82ba261.pth",)
-    assert (entry.path, entry.sha256) == ("torchvision/resnet152-f82ba261.pth", "f82ba261")
-    with pytest.raises(InputError, match=r"Did you mean AlexNet_Weights\.IMAGENET1K_V1"):
-        torchvision_download("AlexNet_Weights.IMAGENET_V1")
-
-
-def test_entry_is_fetched_with_its_checks(server, tmp_path, waits):
-    model = caffemodel()
-    entry = Download(
-        "a", "zoo/a.caffemodel", (server.serve("/a", Reply(model)),), "caffemodel", size=len(model)
-    )
-    path = fetch_download(entry, tmp_path)
-    assert path == tmp_path / "zoo/a.caffemodel"
-    assert read_record(tmp_path / "recorded_hashes.yaml")["zoo/a.caffemodel"]
-    path.unlink()
-    server.serve("/a", Reply(model[:-1], length=False))
-    with pytest.raises(InputError, match="bytes instead of"):
-        fetch_download(entry, tmp_path, sleep=waits.append)

@@ -1,7 +1,7 @@
 """Check a configuration against its schema, with messages for people.
 
 The schema (workflow/schemas/config.schema.yaml) knows every key's type, default and meaning.
-What a schema cannot say, the references between keys, is checked here.
+What a schema cannot say, how keys belong together, is checked here.
 """
 
 import copy
@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from dissection.errors import InputError
+from dissection.training_settings import last_iteration, own_settings
 
 # What JSON Schema calls the types of a YAML file.
 TYPE_NAMES = {
@@ -59,7 +60,10 @@ def complete(config: dict, schema: dict, file: str) -> dict:
         ),
         key=lambda error: list(map(str, error.absolute_path)),
     )
-    problems = [_message(error) for error in errors] or list(_reference_problems(config))
+    problems = [_message(error) for error in errors] or [
+        *_reference_problems(config),
+        *_training_problems(config),
+    ]
     if problems:
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise InputError(
@@ -191,3 +195,27 @@ def _reference_problems(config: dict) -> Iterator[str]:
                         f"'{options['layer']}'.{_nearest(options['layer'], layers)} "
                         f"Layers: {', '.join(layers)}."
                     )
+
+
+def _training_problems(config: dict) -> Iterator[str]:
+    """Yield a message for every training that drawn images are too few for."""
+    images = config["training_set"]["images"]
+    if "folder" in config["training_set"]:  # how many it has is known to the training
+        return
+    for name, network in config["networks"].items():
+        if "trained" not in network:
+            continue
+        trained = network["trained"]
+        settings = own_settings(config["training"], trained["training"])
+        last, batch_size = last_iteration(settings, images), settings["batch_size"]
+        if images < batch_size and settings.get("iterations", settings["epochs"]):
+            yield (
+                f"training_set.images: {images} images are fewer than one batch of {batch_size}, "
+                f"with which networks.{name} is trained."
+            )
+        late = [iteration for iteration in trained["snapshots"] if iteration > last]
+        if late:
+            yield (
+                f"networks.{name}.trained.snapshots: {late[0]} lies beyond the last iteration, "
+                f"{last}. There are {images // batch_size} iterations in an epoch."
+            )

@@ -19,6 +19,7 @@ from dissection.logs import log, progress
 from dissection.schedules import make_optimizer, rate_factor
 from dissection.tasks import TASKS, Task
 from dissection.training_data import TrainingData, count_classes, open_training_data
+from dissection.training_settings import last_iteration
 from dissection.training_state import TrainingState
 
 CHECKPOINT = 5000  # iterations, if the settings do not say how many
@@ -84,7 +85,12 @@ def train(
     batch_size = settings["batch_size"]
     source = open_training_data(data, task, model.input_size[0], batch_size, workers)
     steps = source.images // batch_size  # in an epoch
-    last = _last_iteration(settings, source.images)
+    last = last_iteration(settings, source.images)
+    if steps == 0 and settings.get("iterations", settings.get("epochs")):
+        raise InputError(
+            f"There are {source.images} training images, fewer than one batch of {batch_size}. "
+            "Lower training.batch_size or give more images."
+        )
     wanted = sorted(spec["snapshots"])
     if wanted and wanted[-1] > last:
         raise InputError(
@@ -192,17 +198,6 @@ def mixed_type(device: torch.device, wanted: bool) -> torch.dtype | None:
     # bfloat16 has the range of float32; older GPUs only emulate it, slowly.
     fast = torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.bfloat16 if fast else torch.float16
-
-
-def _last_iteration(settings: Mapping, images: int) -> int:
-    steps = images // settings["batch_size"]
-    last = settings.get("iterations")
-    if steps == 0 and (settings["epochs"] if last is None else last):
-        raise InputError(
-            f"There are {images} training images, fewer than one batch of "
-            f"{settings['batch_size']}. Lower training.batch_size or give more images."
-        )
-    return steps * settings["epochs"] if last is None else last
 
 
 def _prepare(images: torch.Tensor, device: torch.device) -> torch.Tensor:

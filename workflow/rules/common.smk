@@ -15,6 +15,7 @@ from dissection.errors import InputError
 from dissection.files import layer_file_name
 from dissection.imports import imported_files, module_files
 from dissection.notes import exchange_problem
+from dissection.training_settings import own_settings
 
 
 def completed_config():
@@ -130,15 +131,11 @@ def dataset_edits(wildcards=None):
 
 def training_parameters(wildcards):
     """A network's own settings over those of all trainings."""
-    trained = dict(NETWORKS[wildcards.network]["trained"])
-    shared, own = dict(CONFIG["training"]), trained["training"]
-    if "epochs" in own:
-        shared.pop("iterations", None)
+    trained = NETWORKS[wildcards.network]["trained"]
+    settings = own_settings(CONFIG["training"], trained["training"])
     # Workers change no weights, so that a change of their number must not train anew.
-    trained["training"] = {
-        key: value for key, value in (shared | own).items() if key != "workers"
-    }
-    return trained
+    settings = {key: value for key, value in settings.items() if key != "workers"}
+    return trained | {"training": settings}
 
 
 def training_workers():

@@ -213,5 +213,7 @@ def _name_curves(axes: Axes, curves: Mapping[str, pd.DataFrame], colors: Mapping
     gap = 8.5 / points * (high - low)
     # Equal ends: in the reverse order of the categories, as these are stacked elsewhere.
     places = spread(ends[::-1], gap, low + gap / 3, high)[::-1]
-    for name, place in zip(named, places, strict=True):
-        swatch_label(axes, 1.0, place, name, colors[name], offset=5)
+    for (name, curve), place in zip(named.items(), places, strict=True):
+        is_reference = (curve["runs"] == 0).all()
+        mark = "\N{WHITE CIRCLE}" if is_reference else "\N{BLACK SQUARE}"
+        swatch_label(axes, 1.0, place, name, colors[name], offset=5, mark=mark)

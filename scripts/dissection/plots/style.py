@@ -157,12 +157,19 @@ def spread(positions: np.ndarray, gap: float, low: float, high: float) -> np.nda
 
 
 def swatch_label(
-    axes: Axes, x: float, y: float, text: str, color: str, *, offset: float = 0.0
+    axes: Axes,
+    x: float,
+    y: float,
+    text: str,
+    color: str,
+    *,
+    offset: float = 0.0,
+    mark: str = "\N{BLACK SQUARE}",
 ) -> None:
-    """Write a name beside a square of its colour, from x rightwards (axes fraction, data y)."""
+    """Write a name beside a mark of its colour, from x rightwards (axes fraction, data y)."""
     transform = axes.get_yaxis_transform()
     axes.annotate(
-        "\N{BLACK SQUARE}",
+        mark,
         (x, y),
         xytext=(offset, 0),
         xycoords=transform,
