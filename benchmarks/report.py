@@ -123,7 +123,7 @@ def goals(results: dict) -> str:
             ),
             ("packed labels of 63,305 images", "under 5 GiB", gibibytes(broden)),
             (
-                "bare matrix products in the time of a rotated basis",
+                "matrix products in the processor time of a rotated basis",
                 "most of it",
                 f"{rows['rotation']['products'] / rows['rotation']['cpu']:.0%}",
             ),

@@ -103,6 +103,11 @@ class Benchmark:
         self.rows[name] = row
         return row
 
+    def measure_twice(self, name: str, stage: str, **options: object) -> None:
+        """Keep the run that took less processor time: what else the machine does is no growth."""
+        runs = [self.measure(name, stage, **options) for _ in range(2)]
+        self.rows[name] = min(runs, key=lambda row: row["cpu"])
+
     def run(self) -> dict:
         """Measure everything; return what `report.write` shows."""
         size, cores = self.size, self.cores
@@ -151,7 +156,8 @@ class Benchmark:
         growth = {"labels": labels, "threads": cores}
         for part in (4, 2, 1):
             images = size.images // part
-            self.measure(f"conv5 {images} 256", "both", images=images, **layer, **growth)
+            key = f"conv5 {images} 256"
+            self.measure_twice(key, "both", images=images, **layer, **growth)
         disk = {
             "label maps": disk_use(Path(dataset)),
             "packed labels": disk_use(Path(labels)),
@@ -162,7 +168,8 @@ class Benchmark:
         for name, units in (("conv5", 64), ("conv5", 128), ("resnet", None), ("conv1", None)):
             other = self.layer("other", name, size.others, units)
             key = f"{name} {size.others} {units or data.SHAPES[name][0]}"
-            self.measure(key, "both", activations=other, layer=name, images=size.others, **growth)
+            of_layer = {"activations": other, "layer": name, "images": size.others}
+            self.measure_twice(key, "both", **of_layer, **growth)
             shutil.rmtree(other)
         return {
             "images": size.images,

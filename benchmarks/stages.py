@@ -20,6 +20,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -164,26 +165,25 @@ def score(labels: str, folder: str, samples: int) -> Stage:
 def rotation(
     activations: str, layer: str, labels: str, images: int, rotations: int, threads: int
 ) -> Stage:
-    """Dissect a layer in rotated bases, and time the bare matrix products of that."""
+    """Dissect a layer in rotated bases, and add up the time within matrix products."""
     from dissection.rotated_dissection import dissect_rotated
-    from dissection.rotation import one_blas_thread, random_rotation
+    from dissection.rotation import random_rotation
 
     maps, geometry = open_layer(activations, layer)
     store = LabelStore(labels)
-    shards = [maps[:images]]
     matrices = [random_rotation(maps.shape[1], seed) for seed in range(rotations)]
-    _, piece = next(chunks(shards))
-    columns = piece.astype(np.float32).reshape(*piece.shape[:2], -1)
-    matrix, rotated = matrices[0].astype(np.float32), np.zeros_like(columns)
-    with one_blas_thread():
-        start = time.process_time()
-        np.matmul(matrix, columns, out=rotated)
-        products = (time.process_time() - start) / len(piece) * images * 2 * rotations
-    del columns, rotated
+    multiply, spent = np.matmul, []
+
+    def timed(*arrays: np.ndarray, **options: Any) -> np.ndarray:
+        start = time.thread_time()
+        product = multiply(*arrays, **options)
+        spent.append(time.thread_time() - start)
+        return product
 
     def run() -> dict:
-        dissect_rotated(shards, matrices, QUANTILE, store, geometry, threads)
-        return {"products": products}
+        with patch.object(np, "matmul", timed):
+            dissect_rotated([maps[:images]], matrices, QUANTILE, store, geometry, threads)
+        return {"products": sum(spent)}
 
     return run
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from dissection.errors import InputError
-from dissection.rotation import RotationPath, one_blas_thread, random_rotation, rotate
+from dissection.rotation import RotationPath, one_thread_each, random_rotation, rotate
 
 ALPHAS = [0, 1e-9, 0.2, 0.5, 0.9, 1]
 
@@ -212,18 +212,25 @@ def test_rotated_values_do_not_depend_on_threads_or_chunks():
         np.testing.assert_array_equal(half, RotationPath(R).power(0.5))
 
 
-def test_limiting_blas_leaves_torch_alone():
-    # Each thread has its own number of threads for torch, and takes it over at its first operation.
-    def in_a_new_thread():
-        with one_blas_thread():
-            inside = torch.get_num_threads()
-        return inside, torch.get_num_threads()
+def test_one_thread_each_inside_and_as_before_afterwards():
+    def threads():
+        blas = [info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas"]
+        return torch.get_num_threads(), *set(blas)
+
+    def nested():
+        with one_thread_each():
+            inside = threads()
+        return inside, threads()
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     try:
-        with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(in_a_new_thread).result() == (1, 1)
+        with threadpool_limits(2, "blas"):
+            with one_thread_each(), ThreadPoolExecutor(1) as pool:
+                assert threads() == (1, 1)
+                # A new thread has its own number of torch's threads.
+                assert pool.submit(nested).result() == ((1, 1), (1, 1))
+            assert threads() == (2, 2)
     finally:
         torch.set_num_threads(before)
 

@@ -9,7 +9,7 @@ import numpy as np
 from dissection.geometry import Geometry
 from dissection.labels import LabelStore
 from dissection.logs import progress
-from dissection.rotation import one_blas_thread, rotate
+from dissection.rotation import one_thread_each, rotate
 from dissection.shards import check_shards, chunks, count_chunks
 from dissection.tally import Tally, tally_overlaps
 from dissection.thresholds import ThresholdCounter
@@ -56,7 +56,7 @@ def dissect_rotated(
     ]
     total = count_chunks(shards, CHUNK_BYTES)
     pieces = partial(chunks, shards, CHUNK_BYTES)
-    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_thread_each(), ThreadPoolExecutor(threads) as pool:
         for _ in range(counters[0].passes):
             for first, chunk in progress(pieces(), "pieces of the thresholds", total=total):
 

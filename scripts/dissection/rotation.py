@@ -4,7 +4,8 @@ A rotated representation r = Q^alpha f(x) carries the same information as f(x), 
 are other directions of the same space (paper, section 3.2).
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import scipy.linalg
@@ -16,16 +17,26 @@ from dissection.errors import InputError
 TOLERANCE = 1e-6  # of Q^T Q = I
 IMAGES_AT_ONCE = 8  # converted, multiplied and rounded while in the processor's cache
 
-# Of NumPy and SciPy, both loaded by now. One thread in each call: with more of them BLAS rounds
-# differently, and the same seed would give other last bits on another number of cores. Of BLAS
-# alone: a limit sets all libraries of its controller back when it ends, and torch, at two threads
-# again in a thread that had one, would keep a second core busy with waiting.
+# Of NumPy and SciPy, both loaded by now; of BLAS alone, because at its end a limit sets back all
+# libraries of its controller.
 _BLAS = ThreadpoolController().select(user_api="blas")
 
 
-def one_blas_thread() -> AbstractContextManager:
-    """Keep BLAS at one thread. Not to be entered by several threads at once, unless in another."""
-    return _BLAS.limit(limits=1)
+@contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Keep BLAS and torch at one thread for each thread that calls them.
+
+    With more of them BLAS rounds differently, and the same seed would give other last bits on
+    another number of cores; torch's would wait for work while keeping their cores busy. Enter it
+    before starting threads that enter it again.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with _BLAS.limit(limits=1):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def random_rotation(n: int, seed: int) -> np.ndarray:
@@ -55,7 +66,7 @@ def random_rotation(n: int, seed: int) -> np.ndarray:
     if n < 1:
         raise InputError(f"A rotation of {n} units: give at least 1.")
     normal = np.random.default_rng(seed).standard_normal((n, n))
-    with one_blas_thread():
+    with one_thread_each():
         Q, R = np.linalg.qr(normal)
         Q *= np.where(np.diag(R) < 0, -1.0, 1.0)
         if np.linalg.slogdet(Q)[0] < 0:
@@ -93,7 +104,7 @@ class RotationPath:
         Q = np.asarray(Q, np.float64)
         _check_rotation(Q)
         n = len(Q)
-        with one_blas_thread():
+        with one_thread_each():
             B, self._Z = scipy.linalg.schur(Q, output="real")
         planes: list[tuple[int, int, float]] = []
         flipped: list[int] = []  # directions of eigenvalue -1
@@ -136,7 +147,7 @@ class RotationPath:
         first, second = self._Z[:, self._first], self._Z[:, self._second]
         turned[:, self._first] = first * cosine + second * sine
         turned[:, self._second] = second * cosine - first * sine
-        with one_blas_thread():
+        with one_thread_each():
             return turned @ self._Z.T
 
 
@@ -175,7 +186,7 @@ def rotate(
     columns = activations.reshape(images, units, height * width)
     product = np.empty((IMAGES_AT_ONCE, *columns.shape[1:]), np.float32)
     rotated = torch.empty(columns.shape, dtype=getattr(torch, np.dtype(dtype).name))
-    with one_blas_thread():
+    with one_thread_each():
         for first in range(0, images, IMAGES_AT_ONCE):
             some = slice(first, min(first + IMAGES_AT_ONCE, images))
             # torch converts several times as fast as NumPy. It warns of memory that cannot be
