@@ -51,6 +51,8 @@ class Size:
     batch_size : int
     samples : int
         Of the bootstrap in the scoring.
+    runs : int
+        Of what is compared with something else.
     cold : bool
         Take the files out of the system's memory before every stage.
     """
@@ -62,11 +64,12 @@ class Size:
     rotations: int = 4
     batch_size: int = 48
     samples: int = 400
+    runs: int = 3
     cold: bool = True
 
 
 SIZES = {
-    "tiny": Size(96, 4, 8, 16, batch_size=4, samples=20, cold=False),
+    "tiny": Size(96, 4, 8, 16, batch_size=4, samples=20, runs=1, cold=False),
     "small": Size(images=4000, forward=192, plain=100, others=400),
     "full": Size(images=data.FULL, forward=480, plain=300, others=8000, rotations=2),
 }
@@ -88,29 +91,29 @@ class Benchmark:
         self.caches = "not dropped"
         self.rows: dict[str, dict] = {}
 
-    def measure(self, name: str, stage: str, **options: object) -> dict:
-        """Run a stage with cold files and keep what it measured under a name."""
+    def measure(self, name: str, stage: str, runs: int = 1, **options: object) -> dict:
+        """Run a stage with cold files; keep, under a name, its run of least processor time."""
+        found = [self._run_once(stage, options) for _ in range(runs)]
+        row = min(found, key=lambda row: row["cpu"])
+        print(f"{name:20} {row['seconds']:8.1f} s {row['peak'] / 2**20:8.0f} MiB", flush=True)
+        self.rows[name] = row
+        return row
+
+    def _run_once(self, stage: str, options: dict) -> dict:
         if self.size.cold:
             self.caches = drop_caches(self.folder)
         start = time.perf_counter()
         command = [sys.executable, str(ROOT / "benchmarks/stages.py"), stage, json.dumps(options)]
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         if done.returncode:
-            sys.exit(f"{done.stderr}The stage '{name}' failed.")
+            sys.exit(f"{done.stderr}The stage '{stage}' failed.")
         row = json.loads(done.stdout.splitlines()[-1])
         row["job"] = time.perf_counter() - start
-        print(f"{name:20} {row['seconds']:8.1f} s {row['peak'] / 2**20:8.0f} MiB", flush=True)
-        self.rows[name] = row
         return row
-
-    def measure_twice(self, name: str, stage: str, **options: object) -> None:
-        """Keep the run that took less processor time: what else the machine does is no growth."""
-        runs = [self.measure(name, stage, **options) for _ in range(2)]
-        self.rows[name] = min(runs, key=lambda row: row["cpu"])
 
     def run(self) -> dict:
         """Measure everything; return what `report.write` shows."""
-        size, cores = self.size, self.cores
+        size, cores, runs = self.size, self.cores, self.size.runs
         dataset, labels = str(self.folder / "dataset"), str(self.folder / "labels")
         print(f"Drawing {size.images} images with labels", flush=True)
         data.write_dataset(Path(dataset), size.images, cores)
@@ -122,8 +125,9 @@ class Benchmark:
         self.measure("caching", "cache", dataset=dataset, folder=cached, shards=shards, **batches)
         self.rows["caching"]["images"] = len(np.load(f"{cached}/conv5.npy", mmap_mode="r"))
         decoded = min(size.images, 10 * size.plain)
-        self.measure("PNG decoder", "decode", dataset=dataset, images=decoded, threads=cores)
-        self.measure("label packing", "pack", dataset=dataset, labels=labels, threads=cores)
+        maps = {"dataset": dataset, "threads": cores}
+        self.measure("PNG decoder", "decode", runs, images=decoded, **maps)
+        self.measure("label packing", "pack", runs, labels=labels, **maps)
 
         print(f"Drawing activations of {size.images} images", flush=True)
         main = self.layer("main", "conv5", size.images)
@@ -136,6 +140,7 @@ class Benchmark:
         self.measure(
             "plain",
             "plain",
+            runs,
             dataset=dataset,
             labels=labels,
             thresholds=file,
@@ -152,12 +157,12 @@ class Benchmark:
             **layer,
         )
         one_core = {"labels": labels, "images": size.images // 4, "threads": 1}
-        self.measure("one core", "both", **layer, **one_core)
+        self.measure("one core", "both", runs, **layer, **one_core)
         growth = {"labels": labels, "threads": cores}
         for part in (4, 2, 1):
             images = size.images // part
             key = f"conv5 {images} 256"
-            self.measure_twice(key, "both", images=images, **layer, **growth)
+            self.measure(key, "both", runs, images=images, **layer, **growth)
         disk = {
             "label maps": disk_use(Path(dataset)),
             "packed labels": disk_use(Path(labels)),
@@ -169,7 +174,7 @@ class Benchmark:
             other = self.layer("other", name, size.others, units)
             key = f"{name} {size.others} {units or data.SHAPES[name][0]}"
             of_layer = {"activations": other, "layer": name, "images": size.others}
-            self.measure_twice(key, "both", **of_layer, **growth)
+            self.measure(key, "both", runs, **of_layer, **growth)
             shutil.rmtree(other)
         return {
             "images": size.images,

@@ -88,7 +88,8 @@ def test_interrupted_training_ends_with_the_same_weights(
 
 
 def test_it_learns(data, tmp_path):
-    settings = SPEC["training"] | {"iterations": 40, "step_size": 100}
+    # At ten times the rate the loss jumps, and the end depends on the processor's rounding.
+    settings = SPEC["training"] | {"iterations": 40, "step_size": 100, "learning_rate": 0.001}
     spec = SPEC | {"batch_norm": True, "training": settings, "snapshots": []}
     _, table = run(data, tmp_path, spec)
     assert table["accuracy"].iloc[-1] > 0.9
