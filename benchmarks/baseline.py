@@ -1,8 +1,9 @@
 """The same numbers computed plainly: what a stage must equal, and what it is compared with.
 
-`plain_image` works as scripts around the paper's method usually do, with a resize by Pillow and
-a count by NumPy for every unit that fires; `check_thresholds` and `check_tally` follow the
-definitions value by value.
+`plain_image` goes through units as NetDissect-Lite does (``tally_job`` in its
+``feature_operation.py``): the greatest value of the map, a resize by Pillow, the positions above
+the threshold, and a count by NumPy of the labels there. `check_thresholds` and `check_tally`
+follow the definitions value by value.
 """
 
 from pathlib import Path
@@ -60,36 +61,42 @@ def check_thresholds(found: np.ndarray, plain: dict[int, np.ndarray]) -> None:
 
 
 def plain_image(
-    maps: np.ndarray,
-    thresholds: np.ndarray,
-    image: Labels,
-    intersection: np.ndarray,
-    unit_area: np.ndarray,
+    maps: np.ndarray, thresholds: np.ndarray, image: Labels, broden: Broden, tally: Tally
 ) -> None:
-    """Count the overlaps of one image's binary maps and labels, from its files.
+    """Count the pixels of one image's binary maps and labels, from its files.
+
+    A pixel with the same label in two label maps counts twice, as in NetDissect-Lite.
 
     Parameters
     ----------
     maps : array (units, height, width)
     thresholds : float32 (units,)
     image : Labels
-    intersection, unit_area : int64 (units, L + 1), int64 (units,)
-        Added to.
+    broden : Broden
+    tally : Tally
+        Of one block: added to.
     """
-    channels = []
+    planes = []
     for path in image.paths:
         rgb = np.asarray(Image.open(path)).astype(np.int64)
-        channels.append(rgb[:, :, 0] + 256 * rgb[:, :, 1])
-    size = channels[0].shape[::-1]
-    for unit in np.flatnonzero(maps.max(axis=(1, 2)) > thresholds):
-        resized = Image.fromarray(maps[unit].astype(np.float32)).resize(
-            size, Image.Resampling.BILINEAR
-        )
-        fires = np.asarray(resized) > thresholds[unit]
-        unit_area[unit] += fires.sum()
-        for labels in channels:
-            intersection[unit] += np.bincount(labels[fires], minlength=intersection.shape[1])
-        intersection[unit, image.whole] += fires.sum()
+        planes.append(rgb[:, :, 0] + 256 * rgb[:, :, 1])
+    labels = np.stack(planes)
+    height, width = labels.shape[1:]
+    counts = np.bincount(labels.ravel(), minlength=len(broden.names))
+    counts[0] = 0
+    counts[image.whole] += height * width
+    tally.label_area[0] += counts
+    present = np.isin(np.arange(len(CATEGORIES)), broden.primary[counts > 0])
+    for unit in range(len(maps)):
+        if maps[unit].max() > thresholds[unit]:
+            activation_map = Image.fromarray(maps[unit].astype(np.float32))
+            resized = activation_map.resize((width, height), Image.Resampling.BILINEAR)
+            rows, columns = np.argwhere(np.asarray(resized) > thresholds[unit]).T
+            counts = np.bincount(labels[:, rows, columns].ravel(), minlength=len(broden.names))
+            counts[0] = 0
+            counts[image.whole] += len(rows)
+            tally.intersection[0, unit] += counts
+            tally.unit_area[0, unit] += len(rows) * present
 
 
 def check_tally(

@@ -35,7 +35,7 @@ from dissection.labels import LabelStore
 from dissection.memory import keep_freed_memory
 from dissection.scoring import unit_table  # noqa: F401  (loaded before the clock starts)
 from dissection.shards import chunks
-from dissection.tally import tally_overlaps
+from dissection.tally import Tally, tally_overlaps
 from dissection.thresholds import compute_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -227,12 +227,11 @@ def plain(
             counts = tally_overlaps(maps[i : i + 1], found, store, geometry, i)
             baseline.check_tally(counts, maps[i], found, broden, i, geometry)
 
-        intersection = np.zeros((len(found), store.n_labels + 1), np.int64)
-        unit_area = np.zeros(len(found), np.int64)
+        counts = Tally.zeros(1, len(found), store.n_labels)
         some = baseline.spread(dataset, images)
         start = time.process_time()
         for image in some:
-            baseline.plain_image(maps[image.number], found, image, intersection, unit_area)
+            baseline.plain_image(maps[image.number], found, image, broden, counts)
         seconds = (time.process_time() - start) / len(some) * len(maps)
         firing = [(maps[image.number].max(axis=(1, 2)) > found).sum() for image in some]
         return {

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dissection.activation_files import open_layer
 from dissection.broden import Broden
-from dissection.labels import pack_labels
+from dissection.labels import LabelStore, pack_labels
+from dissection.tally import Tally, tally_overlaps
 from dissection.thresholds import compute_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,6 +78,24 @@ def test_right_results_pass(plain):
     found = plain()
     assert found["plain thresholds"] > 0
     assert found["plain tally"] > 0
+
+
+def test_the_plain_computation_counts_what_the_tally_does(benchmark, made):
+    baseline = benchmark[1].baseline
+    maps, geometry = open_layer(made / "layer", "conv5")
+    thresholds = compute_thresholds([maps], 0.1)
+    broden, store = Broden(made / "dataset"), LabelStore(made / "labels")
+    tally = tally_overlaps(maps, thresholds, store, geometry, 0)
+    plain = Tally.zeros(1, maps.shape[1], store.n_labels)
+    for image in baseline.spread(made / "dataset", IMAGES):
+        baseline.plain_image(maps[image.number], thresholds, image, broden, plain)
+    # A pixel that has a label in two of its image's label maps counts twice in plain scripts.
+    assert (plain.label_area >= tally.label_area).all()
+    np.testing.assert_allclose(plain.label_area, tally.label_area, rtol=0.01)
+    np.testing.assert_array_equal(plain.unit_area > 0, tally.unit_area > 0)
+    # Pillow resizes as if maps covered the image, whereas receptive fields reach beyond it.
+    assert np.corrcoef(plain.intersection.ravel(), tally.intersection.ravel())[0, 1] > 0.95
+    assert plain.unit_area.sum() == pytest.approx(tally.unit_area.sum(), rel=0.1)
 
 
 def test_a_wrong_threshold_is_found(plain, benchmark, tmp_path):

@@ -66,6 +66,15 @@ class Tally:
             self.label_area + other.label_area,
         )
 
+    @classmethod
+    def zeros(cls, blocks: int, units: int, labels: int) -> Tally:
+        """Return the tally of no image."""
+        return cls(
+            np.zeros((blocks, units, labels + 1), np.int64),
+            np.zeros((blocks, units, len(CATEGORIES)), np.int64),
+            np.zeros((blocks, labels + 1), np.int64),
+        )
+
     def save(self, path: str | Path) -> None:
         """Write a compressed ``.npz`` file, whole or not at all."""
         with whole_file(path) as partial, partial.open("wb") as file:
@@ -132,14 +141,9 @@ def tally_overlaps(
     _check(activations, thresholds, geometry, blocks, threads)
     images, units = activations.shape[:2]
     label_of = _label_images(label_images, first_image, images, len(store))
-    shape = (blocks, units, store.n_labels + 1)
     if tally is None:
-        tally = Tally(
-            np.zeros(shape, np.int64),
-            np.zeros((blocks, units, len(CATEGORIES)), np.int64),
-            np.zeros((blocks, store.n_labels + 1), np.int64),
-        )
-    _require_same(tally.intersection.shape, shape)
+        tally = Tally.zeros(blocks, units, store.n_labels)
+    _require_same(tally.intersection.shape, (blocks, units, store.n_labels + 1))
     if images == 0:
         return tally
     grids = make_grids(store.sizes[label_of], geometry)
