@@ -62,20 +62,21 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
     import torch
 
     from dissection.activations import LayerOutputs
+    from dissection.devices import best_device
     from dissection.networks import find_layer, load_network
 
     torch.set_num_threads(threads)
     network = load_network(NETWORK)
-    gpu = torch.cuda.is_available()
-    model = network.model.to("cuda" if gpu else "cpu")
-    batch = torch.rand((batch_size, 3, *network.input_size)).to("cuda" if gpu else "cpu")
+    device = best_device()
+    model = network.model.to(device)
+    batch = torch.rand((batch_size, 3, *network.input_size)).to(device)
     layers = {"conv5": find_layer(network, "conv5")}
 
     def run() -> dict:
         with LayerOutputs(layers, torch.float16) as outputs:
             for _ in range(0, images, batch_size):
                 outputs.run(model, batch)
-        return {"device": torch.cuda.get_device_name() if gpu else "CPU"}
+        return {"device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU"}
 
     run()  # the first time takes longer
     return run

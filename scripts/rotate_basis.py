@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 
 from dissection.activation_files import open_layer
+from dissection.devices import best_device
 from dissection.discrimination import (
     linear_probe,
     pooled_features,
@@ -44,7 +45,7 @@ def main() -> None:
     if "trained" in params.network:
         network = open_network(params.network, files.files, snakemake.wildcards.network)
         task = TASKS[params.network["trained"]["task"]]
-        model = network.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        model = network.model.to(best_device())
         batches = held_out_batches(files.held_out, task, network.input_size[0])
         accuracies = rotated_accuracy(model, layer, batches, rotations)
     tallies = dissect_rotated(

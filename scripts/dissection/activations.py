@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import torch
 
+from dissection.devices import best_device
 from dissection.disk_space import require_room
 from dissection.errors import InputError
 from dissection.files import layer_file_name, whole_folder
@@ -95,7 +96,6 @@ def cache_activations(
     dtype: str = "float16",
     batch_size: int = 48,
     threads: int = 1,
-    device: str = "auto",
     image_names: Sequence[str] | None = None,
 ) -> None:
     """Write the activation maps of some layers for some images.
@@ -121,8 +121,6 @@ def cache_activations(
     threads : int
         Of the forward pass on a CPU. Results can differ in the last bits between numbers of
         threads, never between runs.
-    device : str
-        "cpu", "cuda", or "auto": a GPU if there is one.
     image_names : sequence of str, optional
         Names for messages, of all images.
 
@@ -134,11 +132,11 @@ def cache_activations(
     """
     if len(images) and images.start % batch_size:
         raise ValueError(f"{images} does not start at a multiple of {batch_size}")
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     modules = {layer: find_layer(network, layer) for layer in layers}
     files = {layer: layer_file_name(layer) for layer in layers}
     if len(set(files.values())) < len(layers):
         raise InputError(f"Two of the layers {', '.join(layers)} would have the same file name.")
+    device = best_device()
     network.model.to(device)
     with _exact_arithmetic(threads), ExitStack() as stack:
         geometries = receptive_fields(network.model, modules, network.input_size)

@@ -13,9 +13,11 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from torch.export.passes import move_to_device_pass
 
 from dissection.architectures import build, classes_of
 from dissection.checkpoints import first_line, load_weights, read_state_dict
+from dissection.devices import best_device
 from dissection.errors import InputError
 from dissection.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from dissection.tasks import TASKS
@@ -268,6 +270,8 @@ def _exported(options: dict, weights: Any, search_path: Any) -> _Loaded:
         with path.open("rb") as file, _only_weights(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about torch's own reading of the file
             program = torch.export.load(file)
+            # Tensors that the network makes while it runs are on the device of its export.
+            program = move_to_device_pass(program, str(best_device()))
             # The layers get back the names that they had in the network that was exported.
             model = torch.export.unflatten(program)
     except Exception as error:  # of many kinds, by what is wrong with the file

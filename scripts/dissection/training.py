@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dissection.architectures import TrainedNetwork, build
+from dissection.devices import best_device
 from dissection.errors import InputError
 from dissection.files import whole_file, whole_folder
 from dissection.logs import log, progress
@@ -75,7 +76,7 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Memory that is written anyway need not be filled first.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     if task.head is not None:
         spec = dict(spec) | {"head": task.head}
     classes = task.classes or count_classes(data)
