@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pretended_gpu import pretended_gpu
 
 from dissection.activation_files import open_layer
 from dissection.broden import Broden
@@ -120,6 +121,14 @@ def test_a_wrong_count_is_found(plain, benchmark, monkeypatch, name):
     monkeypatch.setattr(stages, "tally_overlaps", wrong)
     with pytest.raises(stages.baseline.Mismatch, match=name):
         plain()
+
+
+@pytest.mark.usefixtures("torch_settings")
+def test_the_forward_pass_runs_on_a_gpu_where_there_is_one(benchmark):
+    with pretended_gpu():
+        assert benchmark[1].forward(images=2, batch_size=1, threads=1)() == {
+            "device": "pretended GPU"
+        }
 
 
 def test_times_of_a_run_by_rule(tmp_path):

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import nn
 
 import dissection
+import dissection.torchscript
 from dissection.architectures import build
 from dissection.checkpoints import read_state_dict
 from dissection.errors import InputError
@@ -552,6 +553,33 @@ def test_a_scripted_network_moves_with_its_wrapper(tmp_path):
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float64}
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert model(torch.zeros(1, 3, 20, 20, dtype=torch.float64)).dtype == torch.float64
+
+
+class WithoutConvolution(nn.Module):
+    """All of its operations run on the device "meta", which has shapes and no values."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(3, 1, 1))
+        self.pool = nn.AvgPool2d(2)
+
+    def forward(self, images):
+        x = self.pool(self.factor * images)
+        ramp = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
+        return x + ramp * torch.tensor([2.0, 3.0], device=x.device).sum()
+
+
+def test_a_traced_network_moves_with_what_it_makes(tmp_path, monkeypatch):
+    model = WithoutConvolution().eval()
+    traced(model, tmp_path / "network.pt")
+    spec = {"torchscript": {"file": tmp_path / "network.pt", "input_size": [20, 20]}}
+    images = torch.randn(4, 3, 20, 20)
+    assert torch.equal(load_network(spec).model(images), model(images))
+    monkeypatch.setattr(dissection.torchscript, "best_device", lambda: torch.device("meta"))
+    moved = load_network(spec).model
+    assert {parameter.device.type for parameter in moved.parameters()} == {"meta"}
+    for _ in range(3):  # it is optimised after its first runs
+        assert moved(images.to("meta")).device.type == "meta"
 
 
 @pytest.mark.parametrize("source", ["torchscript", "exported"])

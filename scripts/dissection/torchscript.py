@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from dissection.checkpoints import first_line
+from dissection.devices import best_device
 from dissection.errors import InputError
 
 # Modules of one type share their code, so a call says only its name relative to its caller;
@@ -68,16 +69,17 @@ class ScriptedNetwork(torch.nn.Module):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
+        device = best_device()
         try:
             with warnings.catch_warnings():
                 # TorchScript is deprecated; networks saved with it are still about.
                 warnings.simplefilter("ignore", DeprecationWarning)
-                script = torch.jit.load(path, map_location="cpu")
+                script = torch.jit.load(path, map_location=device)
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"{path} cannot be read as a file of torch.jit.save ({first_line(error)})."
             ) from error
-        _instrument(script, set())
+        _instrument(script, device, set())
         # In a list, because a registered module's layers would be found twice.
         self._script = [script.eval()]
         self._places: dict[str, torch.nn.Module] = {}
@@ -112,13 +114,19 @@ class _Placeholder(torch.nn.Module):
         return output
 
 
-def _instrument(module: torch.jit.ScriptModule, done: set[str]) -> None:
-    """Put the operations around all calls of modules, in each method of each type once."""
-    kind = str(module._c._type())
-    if kind not in done:
-        done.add(kind)
+def _instrument(module: torch.jit.ScriptModule, device: torch.device, done: set[str]) -> None:
+    """Put the operations around all calls of modules, in each method of each type once.
+
+    Tensors that a method makes are on the given device, not on that where it was traced.
+    """
+    module_type = str(module._c._type())
+    if module_type not in done:
+        done.add(module_type)
         for method_name in module._c._method_names():
             graph = module._c._get_method(method_name).graph
+            for constant in graph.findAllNodes("prim::Constant"):
+                if constant.output().type().kind() == "DeviceObjType":
+                    constant.s_("value", str(device))
             for node in list(_calls(graph.nodes())):
                 name = graph.insertConstant(_name_of(node))
                 name.node().moveBefore(node)
@@ -129,7 +137,7 @@ def _instrument(module: torch.jit.ScriptModule, done: set[str]) -> None:
                     leave = graph.create("dissection::leave", [], 0)
                 leave.insertAfter(node)
     for child in module.children():
-        _instrument(child, done)
+        _instrument(child, device, done)
 
 
 def _calls(nodes: Iterable[Any]) -> Iterator[Any]:
