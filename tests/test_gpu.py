@@ -32,14 +32,7 @@ def gpu():
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A training set of two batches."""
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for part, count in (("", 2 * BATCH), ("held_out_", 5)):
-        labels = np.arange(count) % CLASSES
-        images = rng.integers(0, 60, (count, 64, 64, 3)) + 60 * labels[:, None, None, None]
-        np.save(folder / f"{part}images.npy", images.astype(np.uint8))
-        np.save(folder / f"{part}labels.npy", labels)
-    return folder
+    return trainings.draw_images(tmp_path_factory.mktemp("data"), 2 * BATCH, 5, CLASSES)
 
 
 def spec(architecture="alexnet", task="scene", **training):
@@ -89,24 +82,16 @@ def test_training_gives_the_weights_that_it_gives_on_the_cpu(data, tmp_path, arc
     pd.testing.assert_frame_equal(found_table, table)
 
 
-def test_an_interrupted_training_goes_on(data, tmp_path, monkeypatch, gpu):
-    (tmp_path / "undisturbed").mkdir()
+def test_an_interrupted_training_goes_on(data, tmp_path, gpu):
     often = spec(checkpoint_iterations=1)
+    (tmp_path / "undisturbed").mkdir()
     weights, _ = trainings.run(often, data, tmp_path / "undisturbed")
-    original, calls = nn.functional.cross_entropy, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
     (tmp_path / "interrupted").mkdir()
-    with monkeypatch.context() as patch:
-        patch.setattr(nn.functional, "cross_entropy", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            trainings.run(often, data, tmp_path / "interrupted")
-    assert trainings.equal(trainings.run(often, data, tmp_path / "interrupted")[0], weights)
+    trainings.run_interrupted(often, data, tmp_path / "interrupted", stop=4)
+    with trainings.iterations() as done:
+        resumed, _ = trainings.run(often, data, tmp_path / "interrupted")
+    assert len(done) == 1
+    assert trainings.equal(resumed, weights)
 
 
 @pytest.mark.parametrize("bfloat16", [True, False])

@@ -31,14 +31,7 @@ STEPS = 4  # an epoch
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    rng = np.random.default_rng(0)
-    for part, count in (("", 8 * STEPS + 3), ("held_out_", 10)):
-        labels = np.arange(count) % 4
-        images = rng.integers(0, 60, (count, 64, 64, 3)) + 50 * labels[:, None, None, None]
-        np.save(folder / f"{part}images.npy", images.astype(np.uint8))
-        np.save(folder / f"{part}labels.npy", labels)
-    return folder
+    return trainings.draw_images(tmp_path_factory.mktemp("data"), 8 * STEPS + 3, 10, classes=4)
 
 
 def run(data, folder, spec=SPEC):
@@ -75,31 +68,12 @@ def test_snapshots_are_what_was_asked_for(undisturbed):
 
 
 @pytest.mark.parametrize("stop", [2, 5, 8, 11])
-def test_interrupted_training_ends_with_the_same_weights(
-    data, undisturbed, tmp_path, monkeypatch, stop
-):
-    calls = 0
-    original = torch.nn.functional.cross_entropy
-
-    def interrupted(*arguments):
-        nonlocal calls
-        calls += 1
-        if calls == stop:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(torch.nn.functional, "cross_entropy", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run(data, tmp_path)
+def test_interrupted_training_ends_with_the_same_weights(data, undisturbed, tmp_path, stop):
+    trainings.run_interrupted(SPEC, data, tmp_path, stop)
     assert not (tmp_path / "weights.pt").exists()
-    calls = 0
-    monkeypatch.setattr(
-        torch.nn.functional, "cross_entropy", lambda *a: (counted.append(1), original(*a))[1]
-    )
-    counted: list[int] = []
-    weights, table = run(data, tmp_path)
-    assert len(counted) == (3 - (stop - 1) // STEPS) * STEPS  # finished epochs are not repeated
+    with trainings.iterations() as done:
+        weights, table = run(data, tmp_path)
+    assert len(done) == (3 - (stop - 1) // STEPS) * STEPS  # finished epochs are not repeated
     assert equal(weights, undisturbed[1])
     pd.testing.assert_frame_equal(table, undisturbed[2])
 
@@ -157,23 +131,12 @@ def test_iterations_instead_of_epochs(data, undisturbed, tmp_path):
 
 
 @pytest.mark.parametrize("stop", [2, 4, 7, 12])
-def test_checkpoints_within_an_epoch_change_nothing(data, undisturbed, tmp_path, monkeypatch, stop):
+def test_checkpoints_within_an_epoch_change_nothing(data, undisturbed, tmp_path, stop):
     spec = SPEC | {"training": SPEC["training"] | {"checkpoint_iterations": 2}}
-    calls = 0
-    original = torch.nn.functional.cross_entropy
-
-    def counted(*arguments):
-        nonlocal calls
-        calls += 1
-        if calls == stop:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
-    monkeypatch.setattr(torch.nn.functional, "cross_entropy", counted)
-    with pytest.raises(KeyboardInterrupt):
-        run(data, tmp_path, spec)
-    weights, table = run(data, tmp_path, spec)
-    assert calls == stop + 12 - (stop - 1) // 2 * 2  # of the finished ones at most one is repeated
+    trainings.run_interrupted(spec, data, tmp_path, stop)
+    with trainings.iterations() as done:
+        weights, table = run(data, tmp_path, spec)
+    assert len(done) == 12 - (stop - 1) // 2 * 2  # of the finished ones at most one is repeated
     assert equal(weights, undisturbed[1])
     pd.testing.assert_frame_equal(table, undisturbed[2])
 

@@ -64,25 +64,12 @@ def test_table_has_snapshots_ends_of_epochs_and_the_end(undisturbed):
 
 
 @pytest.mark.parametrize("stop", [2, 5, 6, 7])
-def test_interrupted_training_ends_with_the_same_weights(
-    data, undisturbed, tmp_path, monkeypatch, stop
-):
-    calls = 0
-    original = torch.nn.functional.cross_entropy
-
-    def counted(*arguments):
-        nonlocal calls
-        calls += 1
-        if calls == stop:
-            raise KeyboardInterrupt
-        return original(*arguments)
-
-    monkeypatch.setattr(torch.nn.functional, "cross_entropy", counted)
-    with pytest.raises(KeyboardInterrupt):
-        run(data, tmp_path)
-    weights, table = run(data, tmp_path)
+def test_interrupted_training_ends_with_the_same_weights(data, undisturbed, tmp_path, stop):
+    trainings.run_interrupted(SPEC, data, tmp_path, stop)
+    with trainings.iterations() as done:
+        weights, table = run(data, tmp_path)
     kept = max(i for i in (0, 2, 3, 4, 6) if i < stop)
-    assert calls == stop + 7 - kept  # what was kept is not repeated
+    assert len(done) == 7 - kept  # what was kept is not repeated
     assert equal(weights, undisturbed[0])
     pd.testing.assert_frame_equal(table, undisturbed[1])
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -74,6 +75,7 @@ def train(
     settings, task = spec["training"], TASKS[spec["task"]]
     torch.set_num_threads(settings["threads"])
     torch.use_deterministic_algorithms(True, warn_only=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU's products need it for that
     # Memory that is written anyway need not be filled first.
     torch.utils.deterministic.fill_uninitialized_memory = False
     device = best_device()
