@@ -84,14 +84,15 @@ def _run(operation: Any, args: tuple, kwargs: dict) -> Any:
         for tensor in tensors:
             if not isinstance(tensor, OnGpu) and tensor.dim() > 0:
                 raise RuntimeError(f"{operation}: a tensor of the CPU meets one of the GPU.")
-    if on_gpu:
-        # Python's ways to the CPU are methods of OnGpu; C++ names the device where it believes
-        # the tensor to be.
-        to_gpu = operation is not torch.ops.aten.copy_.default or isinstance(args[0], OnGpu)
-    else:
-        to_gpu = torch.device(kwargs.get("device") or "cpu").type == "cuda"
-    if "device" in kwargs:
+    asked = torch.device(kwargs.get("device") or "cpu").type == "cuda"
+    if asked:
         kwargs = kwargs | {"device": torch.device("cpu")}
+    if operation is torch.ops.aten.copy_.default:
+        to_gpu = isinstance(args[0], OnGpu)
+    else:
+        # Python's ways to the CPU are methods of OnGpu: where C++ names the device, it names that
+        # on which it believes the tensor to be.
+        to_gpu = asked or bool(on_gpu)
     args, kwargs = tree_map(_held, args), tree_map(_held, kwargs)
     changed = {id(tensor.held): tensor for tensor in on_gpu}  # by an operation in place
 
@@ -110,8 +111,8 @@ def _held(value: Any) -> Any:
 @contextmanager
 def pretended_gpu(bfloat16: bool = True) -> Iterator[None]:
     """Pretend that there is a GPU, one that computes in bfloat16 or not."""
-    autocast = torch.autocast
-    future = torch.__future__
+    autocast, start = torch.autocast, torch.cuda._lazy_init
+    there_is_one, future = torch.cuda.is_available(), torch.__future__
     swapped = future.get_swap_module_params_on_conversion()
     lifted = torch._C._only_lift_cpu_tensors()
     torch._C._ensureCUDADeviceGuardSet()  # one that does nothing, without a driver
@@ -120,7 +121,7 @@ def pretended_gpu(bfloat16: bool = True) -> Iterator[None]:
             (torch.cuda, "is_available", lambda: True),
             (torch.cuda, "is_bf16_supported", lambda **_: bfloat16),
             (torch.cuda, "get_device_name", lambda: "pretended GPU"),
-            (torch.cuda, "_lazy_init", lambda: None),
+            (torch.cuda, "_lazy_init", start if there_is_one else lambda: None),
             (torch.cuda, "is_current_stream_capturing", lambda: False),
             (torch.cuda, "get_rng_state", torch.get_rng_state),
             (torch.cuda, "set_rng_state", torch.set_rng_state),
