@@ -126,7 +126,7 @@ def assert_same_activations(make, layers, folder):
     with pretended_gpu():
         network = make()
         found = cached(network, layers, folder / "gpu")
-        assert {parameter.device for parameter in network.model.parameters()} <= {GPU}
+        assert {parameter.device for parameter in network.model.parameters()} == {GPU}
     for layer in layers:
         np.testing.assert_allclose(found[layer][0], expected[layer][0], rtol=1e-5, atol=1e-6)
         assert found[layer][1] == expected[layer][1]
