@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from dissection.broden import Broden
+from dissection.activations.geometry import Geometry, upsample
 from dissection.categories import CATEGORIES
-from dissection.geometry import Geometry, upsample
-from dissection.tally import Tally
+from dissection.datasets.broden import Broden
+from dissection.scoring.tally import Tally
 
 
 class Mismatch(Exception):  # noqa: N818

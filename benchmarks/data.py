@@ -17,9 +17,9 @@ import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from dissection.activation_files import layer_file_name
+from dissection.activations.files import layer_file_name
+from dissection.activations.geometry import Geometry
 from dissection.categories import CATEGORIES
-from dissection.geometry import Geometry
 
 # Images of each source, in the order in which they come: Broden's own numbers.
 SOURCES = {"ade20k": 22_210, "opensurfaces": 25_352, "pascal": 10_103, "dtd": 5_640}

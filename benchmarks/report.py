@@ -4,7 +4,7 @@ from pathlib import Path
 
 import data
 
-from dissection.files import whole_file
+from dissection.jobs.files import whole_file
 
 
 def write(readme: Path, size: str, command: str, results: dict) -> None:

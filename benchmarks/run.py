@@ -27,7 +27,7 @@ import data
 import numpy as np
 import report
 
-from dissection.disk_space import megabytes, require_room
+from dissection.jobs.disk_space import megabytes, require_room
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -29,14 +29,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import baseline
 from PIL import Image
 
-from dissection.activation_files import open_layer
-from dissection.broden import Broden
-from dissection.labels import LabelStore
-from dissection.memory import keep_freed_memory
-from dissection.scoring import unit_table  # noqa: F401  (loaded before the clock starts)
-from dissection.shards import chunks
-from dissection.tally import Tally, tally_overlaps
-from dissection.thresholds import compute_thresholds
+from dissection.activations.files import open_layer
+from dissection.activations.shards import chunks
+from dissection.datasets.broden import Broden
+from dissection.jobs.memory import keep_freed_memory
+from dissection.labels.store import LabelStore
+from dissection.scoring.iou import unit_table  # noqa: F401  (loaded before the clock starts)
+from dissection.scoring.tally import Tally, tally_overlaps
+from dissection.scoring.thresholds import compute_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 QUANTILE, BLOCKS, SEED = 0.005, 32, 1
@@ -61,9 +61,9 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
     """Run the paper's AlexNet, with random weights, up to conv5; nothing is read or written."""
     import torch
 
-    from dissection.activations import LayerOutputs
-    from dissection.devices import best_device
-    from dissection.networks import find_layer, load_network
+    from dissection.activations.cache import LayerOutputs
+    from dissection.jobs.devices import best_device
+    from dissection.networks.load import find_layer, load_network
 
     torch.set_num_threads(threads)
     network = load_network(NETWORK)
@@ -84,7 +84,7 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
 
 def cache(dataset: str, folder: str, shards: int, batch_size: int, threads: int) -> Stage:
     """Run the network over image files and write the activations of conv5: one shard of them."""
-    import dissection.activations  # noqa: F401
+    import dissection.activations.cache  # noqa: F401
 
     return script(
         "cache_activations",
@@ -167,8 +167,8 @@ def rotation(
     activations: str, layer: str, labels: str, images: int, rotations: int, threads: int
 ) -> Stage:
     """Dissect a layer in rotated bases, and add up the time within matrix products."""
-    from dissection.rotated_dissection import dissect_rotated
-    from dissection.rotation import random_rotation
+    from dissection.rotation.dissect import dissect_rotated
+    from dissection.rotation.matrices import random_rotation
 
     maps, geometry = open_layer(activations, layer)
     store = LabelStore(labels)

@@ -1,10 +1,10 @@
 """Run a network over one shard of the images and keep the activation maps of its layers."""
 
-from dissection.activations import cache_activations
-from dissection.broden import Broden
-from dissection.logs import logged
-from dissection.network_files import open_network
-from dissection.shards import shard_ranges
+from dissection.activations.cache import cache_activations
+from dissection.activations.shards import shard_ranges
+from dissection.datasets.broden import Broden
+from dissection.jobs.logs import logged
+from dissection.networks.files import open_network
 
 
 def main() -> None:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from dissection.activation_files import open_layer
-from dissection.files import whole_file
-from dissection.logs import log, logged
-from dissection.thresholds import compute_thresholds
+from dissection.activations.files import open_layer
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged
+from dissection.scoring.thresholds import compute_thresholds
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Fetch a file, or check the one that is there, and note where it is and what its hash is."""
 
-from dissection.logs import log, logged
-from dissection.notes import write_note
-from dissection.registry import fetch_download, read_registry, torchvision_download
+from dissection.downloads.receipts import write_note
+from dissection.downloads.registry import fetch_download, read_registry, torchvision_download
+from dissection.jobs.logs import log, logged
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Turn images with masks into a data set in Broden format."""
 
-from dissection.broden import Broden
-from dissection.logs import log, logged
-from dissection.masks import import_masks
+from dissection.datasets.broden import Broden
+from dissection.datasets.masks.convert import import_masks
+from dissection.jobs.logs import log, logged
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Write down which labelled images a folder has."""
 
-from dissection.image_folder import index_images
-from dissection.logs import logged
+from dissection.jobs.logs import logged
+from dissection.training.image_folder import index_images
 
 
 def main() -> None:

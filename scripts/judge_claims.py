@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from dissection.claims import Evidence, judge
-from dissection.files import whole_file
-from dissection.logs import log, logged
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged
+from dissection.report.claims import Evidence, judge
 
 
 def main() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from dissection.files import whole_file
-from dissection.logs import log, logged
-from dissection.report import report_page
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged
+from dissection.report.run_page import report_page
 
 PACKAGES = (
     "snakemake",

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dissection.broden import Broden
+from dissection.activations.geometry import Geometry
+from dissection.activations.top_images import TopImages
 from dissection.categories import CATEGORY_COLORS
-from dissection.files import whole_file
-from dissection.geometry import Geometry
-from dissection.logs import log, logged
-from dissection.pages import units_page
-from dissection.top_images import TopImages
+from dissection.datasets.broden import Broden
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged
+from dissection.report.unit_page import units_page
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """Pack the label maps of a data set into a memory-mapped store."""
 
-from dissection.broden import Broden
-from dissection.labels import pack_labels
-from dissection.logs import logged
+from dissection.datasets.broden import Broden
+from dissection.jobs.logs import logged
+from dissection.labels.pack import pack_labels
 
 
 def main() -> None:

@@ -5,23 +5,24 @@ import math
 import pandas as pd
 import torch
 
-from dissection.activation_files import open_layer
-from dissection.devices import best_device
-from dissection.discrimination import (
+from dissection.activations.files import open_layer
+from dissection.jobs.devices import best_device
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged, progress
+from dissection.labels.store import LabelStore
+from dissection.networks.files import open_network
+from dissection.rotation.accuracy import (
     linear_probe,
     pooled_features,
     rotated_accuracy,
     scene_of_images,
 )
-from dissection.files import whole_file
-from dissection.labels import LabelStore
-from dissection.logs import log, logged, progress
-from dissection.network_files import open_network
-from dissection.rotated_dissection import dissect_rotated
-from dissection.rotation import RotationPath, random_rotation
-from dissection.scoring import count_detectors, unit_table
-from dissection.tasks import TASKS
-from dissection.training import held_out_batches
+from dissection.rotation.dissect import dissect_rotated
+from dissection.rotation.matrices import RotationPath, random_rotation
+from dissection.scoring.detectors import count_detectors
+from dissection.scoring.iou import unit_table
+from dissection.training.tasks import TASKS
+from dissection.training.train import held_out_batches
 
 RULE = "per_category"  # of the paper's published counts
 

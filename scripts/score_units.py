@@ -3,11 +3,13 @@
 from functools import reduce
 from operator import add
 
-from dissection.files import whole_file
-from dissection.labels import LabelStore
-from dissection.logs import log, logged
-from dissection.scoring import bootstrap_detectors, count_detectors, unit_table
-from dissection.tally import Tally
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged
+from dissection.labels.store import LabelStore
+from dissection.scoring.bootstrap import bootstrap_detectors
+from dissection.scoring.detectors import count_detectors
+from dissection.scoring.iou import unit_table
+from dissection.scoring.tally import Tally
 
 
 def main() -> None:

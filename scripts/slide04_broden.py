@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from dissection.broden import Broden
 from dissection.categories import CATEGORY_COLORS
-from dissection.logs import logged, progress
-from dissection.plots.dataset import Sample, choose_samples, dataset_samples
-from dissection.plots.style import save
+from dissection.datasets.broden import Broden
+from dissection.figures.dataset import Sample, choose_samples, dataset_samples
+from dissection.figures.style import save
+from dissection.jobs.logs import logged, progress
 
 SAMPLES = 5
 CANDIDATES = 400  # images, evenly spaced over the data set, that samples are chosen from

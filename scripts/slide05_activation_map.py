@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dissection.broden import Broden
-from dissection.geometry import Geometry
-from dissection.logs import logged
-from dissection.plots.activation import activation_maps
-from dissection.plots.style import save
-from dissection.plots.units import best_unit, choose_units, unit_images
-from dissection.top_images import TopImages
+from dissection.activations.geometry import Geometry
+from dissection.activations.top_images import TopImages
+from dissection.datasets.broden import Broden
+from dissection.figures.activation import activation_maps
+from dissection.figures.style import save
+from dissection.figures.units import best_unit, choose_units, unit_images
+from dissection.jobs.logs import logged
 
 
 def main() -> None:

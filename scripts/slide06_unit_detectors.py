@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dissection.broden import Broden
-from dissection.geometry import Geometry
-from dissection.logs import logged
-from dissection.plots.style import save
-from dissection.plots.units import choose_units, unit_detectors, unit_images
-from dissection.top_images import TopImages
+from dissection.activations.geometry import Geometry
+from dissection.activations.top_images import TopImages
+from dissection.datasets.broden import Broden
+from dissection.figures.style import save
+from dissection.figures.units import choose_units, unit_detectors, unit_images
+from dissection.jobs.logs import logged
 
 PER_CATEGORY = 3
 IMAGES = 6

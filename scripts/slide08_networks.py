@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from dissection.logs import logged
-from dissection.plots.detectors import detector_bars
-from dissection.plots.panels import Panel, detector_table, published_table
-from dissection.plots.style import save
+from dissection.figures.detectors import detector_bars
+from dissection.figures.panels import Panel, detector_table, published_table
+from dissection.figures.style import save
+from dissection.jobs.logs import logged
 
 # The paper's Figure 7: one network of each kind of architecture and supervision. Shown beside a run
 # that has none of the paper's networks.

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from dissection.logs import logged
-from dissection.plots.curves import category_curves
-from dissection.plots.style import SLIDE, save
+from dissection.figures.curves import category_curves
+from dissection.figures.style import SLIDE, save
+from dissection.jobs.logs import logged
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 
-from dissection.activation_files import open_layer
-from dissection.files import whole_file
-from dissection.histograms import activation_histograms
-from dissection.logs import log, logged
-from dissection.top_images import find_top_images
+from dissection.activations.files import open_layer
+from dissection.activations.histograms import activation_histograms
+from dissection.activations.top_images import find_top_images
+from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log, logged
 
 BINS = 100
 

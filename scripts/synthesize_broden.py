@@ -1,7 +1,7 @@
 """Draw the mini-Broden data set."""
 
-from dissection.logs import logged
-from dissection.synthesis.dataset import draw_broden
+from dissection.datasets.drawn.dataset import draw_broden
+from dissection.jobs.logs import logged
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Draw the labelled images that networks are trained on."""
 
-from dissection.logs import logged
-from dissection.synthesis.dataset import draw_training_set
+from dissection.datasets.drawn.dataset import draw_training_set
+from dissection.jobs.logs import logged
 
 
 def main() -> None:

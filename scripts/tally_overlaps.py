@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from dissection.activation_files import open_layer
-from dissection.labels import LabelStore
-from dissection.logs import log, logged
-from dissection.shards import shard_ranges
-from dissection.tally import tally_overlaps
+from dissection.activations.files import open_layer
+from dissection.activations.shards import shard_ranges
+from dissection.jobs.logs import log, logged
+from dissection.labels.store import LabelStore
+from dissection.scoring.tally import tally_overlaps
 
 
 def main() -> None:

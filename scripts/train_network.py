@@ -1,7 +1,7 @@
 """Train one network, or go on with an interrupted training."""
 
-from dissection.logs import logged
-from dissection.training import train
+from dissection.jobs.logs import logged
+from dissection.training.train import train
 
 
 def main() -> None:

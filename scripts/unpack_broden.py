@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from dissection.broden import Broden
-from dissection.logs import log, logged
-from dissection.notes import noted_file
-from dissection.published import differences
-from dissection.unpack import unpack
+from dissection.datasets.broden import Broden
+from dissection.datasets.published import differences
+from dissection.downloads.receipts import noted_file
+from dissection.downloads.unzip import unpack
+from dissection.jobs.logs import log, logged
 
 
 def main() -> None:

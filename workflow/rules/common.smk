@@ -10,12 +10,12 @@ import yaml
 ROOT = Path(workflow.basedir)
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from dissection.configuration import complete
+from dissection.config.validation import complete
 from dissection.errors import InputError
-from dissection.files import layer_file_name
-from dissection.imports import imported_files, module_files
-from dissection.notes import exchange_problem
-from dissection.training_settings import own_settings
+from dissection.jobs.files import layer_file_name
+from dissection.config.source_files import imported_files, module_files
+from dissection.downloads.receipts import exchange_problem
+from dissection.training.settings import own_settings
 
 
 def completed_config():
@@ -204,7 +204,7 @@ if workflow.is_main_process:
 def torchvision_name(name, weights):
     """torchvision's full name of a network's weights, as in ResNet18_Weights.IMAGENET1K_V1."""
     # Imported here: it takes seconds, and most runs have no such network.
-    from dissection.networks import torchvision_weights
+    from dissection.networks.load import torchvision_weights
 
     return str(torchvision_weights(name, weights))
 

@@ -1,0 +1,62 @@
+"""The distribution of each unit's activations (slide 5)."""
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+
+from dissection.activations.shards import check_shards, chunks, count_chunks
+from dissection.errors import InputError
+from dissection.jobs.logs import progress
+
+
+def activation_histograms(
+    shards: Sequence[np.ndarray], maxima: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distribution of every unit's activations over all images and positions.
+
+    Parameters
+    ----------
+    shards : sequence of float16 or float32 arrays (images, units, height, width)
+    maxima : float32 (units,)
+        Greatest activation of each unit, as `top_images.find_top_images` finds it.
+    bins : int
+        Of equal width, from 0 to the unit's maximum (to 1 if nothing is above 0). Values below 0
+        are counted in the first bin, so that the counts add up to the number of positions.
+
+    Returns
+    -------
+    counts : int64 (units, bins)
+    edges : float32 (units, bins + 1)
+
+    Examples
+    --------
+    >>> activations = np.array([0, 0, 1, 4], np.float16).reshape(1, 1, 2, 2)
+    >>> activation_histograms([activations], np.array([4], np.float32), bins=2)
+    (array([[3, 1]]), array([[0., 2., 4.]], dtype=float32))
+    """
+    _, (units, _, _) = check_shards(shards)
+    if len(maxima) != units or bins < 1:
+        raise InputError(f"{len(maxima)} maxima for {units} units, {bins} bins: these do not fit.")
+    top = np.where(maxima > 0, maxima, 1).astype(np.float64)
+    counts = np.zeros((units, bins), np.int64)
+    what = "pieces of the activations"
+    for _, chunk in progress(chunks(shards), what, total=count_chunks(shards)):
+        values = chunk.astype(np.float32).reshape(len(chunk), units, -1)
+        _count(values, top, counts)
+    edges = top[:, None] * np.arange(bins + 1) / bins
+    return counts, edges.astype(np.float32)
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(values: np.ndarray, top: np.ndarray, counts: np.ndarray) -> None:
+    images, units, positions = values.shape
+    bins = counts.shape[1]
+    for image in range(images):
+        for unit in range(units):
+            scale = bins / top[unit]
+            for position in range(positions):
+                value = values[image, unit, position]
+                # The maximum itself belongs to the last bin.
+                place = min(int(value * scale), bins - 1) if value > 0 else 0
+                counts[unit, place] += 1

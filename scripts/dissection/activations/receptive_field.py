@@ -1,0 +1,123 @@
+"""Where a layer's units look: centre, stride and size of their receptive fields in the input.
+
+The activation map of a unit is anchored at the centres of its receptive fields (paper, section
+2.2). They are found from the network itself: one image is run through it while every operation
+of the forward pass is watched, so that any way of writing a network works.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dissection.activations.geometry import Geometry
+from dissection.activations.position_tracing import Axes, ImageAxes, Lost
+from dissection.errors import InputError
+from dissection.networks.state_dicts import first_line
+
+
+def receptive_field(
+    model: torch.nn.Module, layer_module: torch.nn.Module, input_size: tuple[int, int]
+) -> Geometry:
+    """Return the geometry of one layer; see `receptive_fields`."""
+    names = {module: name for name, module in model.named_modules()}
+    name = names.get(layer_module, "(unnamed)")
+    return receptive_fields(model, {name: layer_module}, input_size)[name]
+
+
+def receptive_fields(
+    model: torch.nn.Module, layers: dict[str, torch.nn.Module], input_size: tuple[int, int]
+) -> dict[str, Geometry]:
+    """Find the receptive fields of layers from one forward pass through the network.
+
+    Where branches meet, the field is the box around all of them. What has no position, such as
+    a gate computed from the whole image, does not move or widen the field.
+
+    Parameters
+    ----------
+    model : nn.Module
+        In evaluation mode.
+    layers : dict
+        Name and module of each layer; the names are used in messages.
+    input_size : tuple of int
+        Height and width of the network's input, pixels.
+
+    Returns
+    -------
+    dict of Geometry, by layer name
+
+    Raises
+    ------
+    InputError
+        If the layer is not reached, its output is not a map, or an operation before it moves
+        positions in an unknown way.
+    """
+    parameter = next(iter(model.parameters()), torch.zeros(()))
+    image = torch.zeros((1, 3, *input_size), device=parameter.device, dtype=parameter.dtype)
+    followed = ImageAxes(image)
+    found: dict[str, tuple[Any, Axes | Lost | None]] = {}
+
+    def record(name: str) -> Callable[..., None]:
+        def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+            # At once, because an operation that works in place may follow.
+            note = followed.notes.get(output) if isinstance(output, torch.Tensor) else None
+            found[name] = (output, note)
+
+        return hook
+
+    handles = [module.register_forward_hook(record(name)) for name, module in layers.items()]
+    try:
+        with torch.inference_mode(), followed:
+            model(image)
+    except RuntimeError as error:
+        raise InputError(
+            f"The network does not run on an image of {input_size[0]} x {input_size[1]} pixels "
+            f"(height x width): {first_line(error)} Check its input_size."
+        ) from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {name: _geometry(name, *found.get(name, (None, None)), input_size) for name in layers}
+
+
+def _geometry(
+    name: str, output: Any, note: Axes | Lost | None, input_size: tuple[int, int]
+) -> Geometry:
+    if output is None:
+        raise InputError(
+            f"Layer '{name}' is not used when the network runs on an image. "
+            "Choose a layer that it calls."
+        )
+    if not isinstance(output, torch.Tensor) or output.ndim != 4:
+        is_what = (
+            f"has the shape {tuple(output.shape)}"
+            if isinstance(output, torch.Tensor)
+            else f"is a {type(output).__name__}"
+        )
+        raise InputError(
+            f"Layer '{name}' cannot be dissected: its output {is_what}, but units need maps of "
+            "the shape (images, units, height, width). Choose a convolutional layer."
+        )
+    if note is None:
+        note = Lost("its output cannot be traced back to the image")
+    if isinstance(note, Lost):
+        raise InputError(
+            f"Layer '{name}': the receptive fields of its units cannot be found, because "
+            f"{note.reason}. Choose a layer before that."
+        )
+    if [axis and axis.dim for axis in note] != [2, 3]:
+        raise InputError(
+            f"Layer '{name}' cannot be dissected: the last two dimensions of its output "
+            f"{tuple(output.shape)} are not rows and columns of the image. "
+            "Choose a convolutional layer."
+        )
+    rows, columns = note
+    return Geometry(
+        height=output.shape[2],
+        width=output.shape[3],
+        input_height=input_size[0],
+        input_width=input_size[1],
+        centre=(rows.centre, columns.centre),
+        stride=(rows.stride, columns.stride),
+        size=(rows.size, columns.size),
+    )

@@ -1,0 +1,4 @@
+"""Drawings, masks or archives in, a folder in Broden's format out; and its reader, `Broden`.
+
+May import: jobs.
+"""

@@ -1,0 +1,207 @@
+"""One try to bring a file over HTTP, from its first byte or from where the last one stopped."""
+
+import math
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from dissection.downloads.file_checks import HEAD, html_page
+from dissection.downloads.partial_file import PartialFile
+from dissection.jobs.disk_space import require_room
+from dissection.jobs.logs import log, progress
+
+MEGABYTE = 1_000_000
+PIECE = 1 << 18  # bytes read at once
+SLOWEST = 100  # bytes/s; a connection that is slower counts as stalled
+# Besides errors of the server (5xx): timeout, too early, too many requests.
+TEMPORARY_STATUS = {408, 425, 429}
+
+
+class TemporaryError(Exception):
+    """This try failed; another one may not. ``wait``: seconds that the server asked for."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class SourceError(Exception):
+    """This source will not do, however often it is tried."""
+
+
+def transfer(
+    url: str,
+    session: requests.Session,
+    partial: PartialFile,
+    size: int | None,
+    timeout: float,
+) -> None:
+    """Ask a source for what is missing, once, and append what comes.
+
+    Parameters
+    ----------
+    url : str
+    session : requests.Session
+    partial : PartialFile
+        Begun anew if it came from elsewhere or the file at the source has changed.
+    size : int or None
+        The size that the file must have, bytes.
+    timeout : float
+        Seconds without an answer, or with hardly a byte, after which the try has failed.
+
+    Raises
+    ------
+    TemporaryError, SourceError
+        With the reason, for a person.
+    InputError
+        If the disk has too little space.
+    """
+    start, headers = partial.request(url)
+    response = _ask(session, url, headers, timeout)
+    if start and response.status_code != 200 and not partial.is_continued_by(response, start):
+        response.close()
+        log.info("%s: the file there has changed; starting over", url)
+        partial.clear()
+        start, response = 0, _ask(session, url, {}, timeout)
+    with response:
+        if response.status_code == 200:
+            start = 0  # the whole file: it has changed, or the server knows no ranges
+        elif not start:
+            raise SourceError(f"HTTP status {response.status_code} for the whole file")
+        if response.headers.get("Content-Encoding", "identity") != "identity":
+            raise SourceError("the server compresses the file, though asked not to")
+        length = response.headers.get("Content-Length")
+        total = partial.announced_size if start else None
+        if total is None and length is not None:
+            total = start + int(length)
+        if size is not None and total not in (None, size):
+            raise SourceError(f"the file there has {total:,} bytes instead of {size:,}")
+
+        pieces = _pieces(response, timeout)
+        known = partial.tail(start) if start else b""
+        # Looked at before the part at hand is given up: a web page is no new version of it.
+        head = _head(pieces, len(known) or HEAD)
+        page = html_page(head)
+        if page and not start:
+            raise SourceError(f"the server sent {page} instead of the file")
+        if head[: len(known)] != known[: len(head)]:
+            partial.clear()
+            raise TemporaryError("the file there has changed; starting over")
+        if total is not None:
+            require_room(partial.path.parent, total - partial.size, partial.target.name)
+        if start:
+            log.info("Going on with %s from %s", partial.path, url)
+        else:
+            log.info("Fetching %s from %s", partial.target, url)
+            partial.start(response, url, total)
+        partial.append(head[len(known) :])
+        missing = None if total is None else math.ceil((total - partial.size) / MEGABYTE)
+        for _ in progress(_store(pieces, partial, size), f"MB of {partial.target.name}", missing):
+            pass
+        if total is not None and partial.size < total:
+            raise TemporaryError("the connection was cut")
+
+
+def _ask(
+    session: requests.Session, url: str, headers: dict[str, str], timeout: float
+) -> requests.Response:
+    """Return an answer that has a file or a part of it."""
+    try:
+        response = session.get(url, headers=headers, stream=True, timeout=timeout)
+    except requests.exceptions.Timeout as error:
+        raise TemporaryError(f"no answer within {timeout:g} s") from error
+    except requests.exceptions.SSLError as error:
+        cause = _cause(error)
+        if "certificate" in str(cause).lower():
+            # Never ignored: whoever can change the connection could send any file.
+            raise SourceError(f"its https certificate is not trusted ({cause})") from error
+        raise TemporaryError(f"no secure connection ({cause})") from error
+    except requests.exceptions.ProxyError as error:
+        raise TemporaryError(f"no connection through the proxy ({_cause(error)})") from error
+    except requests.exceptions.ConnectionError as error:
+        raise TemporaryError(f"no connection ({_cause(error)})") from error
+    except requests.exceptions.RequestException as error:  # no URL, redirects in a circle
+        raise SourceError(f"cannot be fetched ({error})") from error
+    status = response.status_code
+    if status in (200, 206) or (status == 416 and "Range" in headers):
+        return response
+    response.close()
+    reason = f"HTTP status {status} ({response.reason})"
+    if status in TEMPORARY_STATUS or status >= 500:
+        raise TemporaryError(reason, _retry_after(response))
+    raise SourceError(reason)
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Return the seconds that a server asks to wait, given as such or as a date."""
+    value = response.headers.get("Retry-After", "0")
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _cause(error: BaseException) -> str:
+    """Return the innermost error's text: requests wraps those of urllib3, which wrap others."""
+    while True:
+        reason = getattr(error, "reason", None)
+        inner = reason if isinstance(reason, BaseException) else error.__cause__
+        inner = inner or error.__context__
+        if inner is None:
+            break
+        error = inner
+    return getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+
+
+def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
+    """Yield what comes as it comes; a connection that is cut or stalls is an error."""
+    since, received = time.monotonic(), 0
+    while True:
+        try:
+            piece = response.raw.read1(PIECE, decode_content=False)
+        except urllib3.exceptions.ReadTimeoutError as error:
+            raise TemporaryError(f"the server sent nothing for {timeout:g} s") from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise TemporaryError(f"the connection was cut ({_cause(error)})") from error
+        if not piece:
+            return
+        yield piece
+        received += len(piece)
+        now = time.monotonic()
+        if now - since >= timeout:
+            if received < SLOWEST * (now - since):
+                raise TemporaryError(f"the server sends less than {SLOWEST} bytes a second")
+            since, received = now, 0
+
+
+def _head(pieces: Iterator[bytes], size: int) -> bytes:
+    """Return the first pieces, together at least this long unless the file ends before."""
+    head = b""
+    while len(head) < size:
+        piece = next(pieces, b"")
+        if not piece:
+            break
+        head += piece
+    return head
+
+
+def _store(pieces: Iterator[bytes], partial: PartialFile, size: int | None) -> Iterator[None]:
+    """Append the pieces to the file; yield whenever another megabyte has come."""
+    received = 0
+    for piece in pieces:
+        partial.append(piece)
+        if size is not None and partial.size > size:  # a length need not be announced
+            partial.clear()
+            raise SourceError(f"the file there has more than {size:,} bytes")
+        received += len(piece)
+        while received >= MEGABYTE:
+            received -= MEGABYTE
+            yield

@@ -1,0 +1,122 @@
+"""The packed labels of a data set: flat, memory-mapped arrays, read once and used often."""
+
+import json
+import mmap
+from pathlib import Path
+
+import numpy as np
+
+from dissection.categories import CATEGORIES
+from dissection.errors import InputError
+from dissection.jobs.files import ARRAY_FILE_ERRORS
+from dissection.labels.segments import Segments
+
+FORMAT = 1
+DTYPES = {
+    "sizes": np.int32,
+    "starts": np.int64,
+    "present": np.bool_,
+    "pixels": np.uint16,
+    "areas": np.int32,
+    "lengths": np.uint16,
+    "labels": np.uint16,
+    "whole": np.uint16,
+}
+
+
+class LabelStore:
+    """The packed labels of a data set, memory-mapped.
+
+    Parameters
+    ----------
+    folder : path
+        Written by `pack_labels`: ``store.json`` and one ``.npy`` file an array of `Segments`.
+
+    Attributes
+    ----------
+    folder : Path
+    names : list of str, L + 1
+    primary : int8 (L + 1,)
+        As in `Broden`.
+    sizes : int32 (images, 2)
+        Height and width of each image's labels.
+    segments : Segments
+
+    Raises
+    ------
+    InputError
+        If the folder is no complete label store.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        try:
+            description = json.loads((self.folder / "store.json").read_text(encoding="utf-8"))
+            if description["format"] != FORMAT or tuple(description["categories"]) != CATEGORIES:
+                raise ValueError("it was made by another version")
+            self.names: list[str] = description["names"]
+            self.primary = np.array(description["primary"], np.int8)
+            self._maps = {name: self._open(name, description["shapes"][name]) for name in DTYPES}
+            # Plain read-only views: compiled loops then know one type of array, mapped or not.
+            self.segments = Segments(**{name: np.asarray(m) for name, m in self._maps.items()})
+            self.sizes = self.segments.sizes
+            self._check()
+        except ARRAY_FILE_ERRORS as error:
+            raise InputError(
+                f"{self.folder} is not a complete label store ({error}). Delete the folder and "
+                "pack the labels again."
+            ) from error
+        self.release()
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.sizes)
+
+    @property
+    def n_labels(self) -> int:
+        """L, the largest label number."""
+        return len(self.names) - 1
+
+    def concept_mask(self, i: int, label: int) -> np.ndarray:
+        """Return L_c of image i: bool (height, width), where the label is."""
+        s, (begin, end) = self.segments, self.segments.starts[i : i + 2]
+        if label in s.whole[begin[3] : end[3]]:
+            return np.ones(s.sizes[i], bool)
+        segment_of_label = np.repeat(np.arange(end[1] - begin[1]), s.lengths[begin[1] : end[1]])
+        has_label = np.zeros(end[1] - begin[1], bool)
+        has_label[segment_of_label[s.labels[begin[2] : end[2]] == label]] = True
+        return has_label[s.pixels[begin[0] : end[0]]].reshape(s.sizes[i])
+
+    def release(self) -> None:
+        """Hand the pages read so far back, so that resident memory stays small."""
+        for array in self._maps.values():
+            # Only the mapping goes; the pages stay in the system's cache for the next reader.
+            if isinstance(array.base, mmap.mmap):
+                array.base.madvise(mmap.MADV_DONTNEED)
+
+    def _open(self, name: str, shape: list[int]) -> np.ndarray:
+        array = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        if array.shape != tuple(shape) or array.dtype != DTYPES[name]:
+            raise ValueError(f"{name}.npy has {array.shape} entries, not {tuple(shape)}")
+        return array
+
+    def _check(self) -> None:
+        """Check that the arrays agree, so that no compiled loop can leave them."""
+        s = self.segments
+        heights, widths = s.sizes.astype(np.int64).T
+        steps = np.diff(s.starts, axis=0)
+        label_ends = np.cumsum(s.lengths, dtype=np.int64)
+        agree = (
+            s.starts.shape == (len(s.sizes) + 1, 4)
+            and s.present.shape == (len(s.sizes), len(CATEGORIES))
+            and len(s.lengths) == len(s.areas)
+            and (s.starts[0] == 0).all()
+            and (steps >= [1, 1, 0, 0]).all()
+            and (s.starts[-1] == [len(s.pixels), len(s.areas), len(s.labels), len(s.whole)]).all()
+            and (steps[:, 0] == heights * widths).all()
+            and (s.starts[1:, 2] == label_ends[s.starts[1:, 1] - 1]).all()
+            and max(s.labels.max(initial=0), s.whole.max(initial=0)) < len(self.names)
+            and len(self.primary) == len(self.names)
+        )
+        if not agree:
+            raise ValueError("its files do not belong together")

@@ -1,0 +1,1 @@
+"""Networks in Caffe's format as PyTorch modules, read without Caffe."""

@@ -1,0 +1,68 @@
+"""Read weights from caffemodel files."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from google.protobuf.message import DecodeError
+
+from dissection.downloads.file_checks import caffemodel_problem, web_page_problem
+from dissection.errors import InputError
+from dissection.networks.caffe.messages import NetParameter
+
+
+class Weights:
+    """What a caffemodel file holds.
+
+    Attributes
+    ----------
+    path : Path
+        The file, for messages.
+    blobs : dict
+        For each layer that has weights, by its name, the list of their messages.
+    """
+
+    def __init__(self, path: Path, net: Any) -> None:
+        self.path = path
+        self.blobs: dict[str, Any] = {}
+        # The generations, oldest last; a file is of one of them.
+        for layer in (*net.layer, *net.layers, *(layer.layer for layer in net.layers)):
+            if layer.blobs:
+                self.blobs[layer.name] = layer.blobs
+
+
+def read_weights(path: Path) -> Weights:
+    """Read a caffemodel file of any generation.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, or is cut off, or is not such a file.
+    """
+    if not path.is_file():
+        raise InputError(f"The weights file {path} does not exist. Check its path.")
+    problem = web_page_problem(path) or caffemodel_problem(path)
+    if problem:
+        raise InputError(f"{path} {problem}. Fetch it again.")
+    try:
+        weights = Weights(path, NetParameter.FromString(path.read_bytes()))
+    except DecodeError as error:
+        raise InputError(
+            f"{path} is no Caffe model, or is damaged ({error}). Fetch it again."
+        ) from error
+    if not weights.blobs:
+        raise InputError(f"{path} holds no weights: it is a definition. Fetch the caffemodel file.")
+    return weights
+
+
+def blob_shape(blob: Any) -> tuple[int, ...]:
+    """Return a blob's shape, which old files give as four numbers."""
+    if blob.HasField("shape"):
+        return tuple(blob.shape.dim)
+    return (blob.num, blob.channels, blob.height, blob.width)
+
+
+def blob_values(blob: Any) -> torch.Tensor:
+    """Return a blob's values, float32 (n,)."""
+    return torch.from_numpy(np.array(blob.data or blob.double_data, dtype=np.float32))

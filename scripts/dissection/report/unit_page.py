@@ -1,0 +1,141 @@
+"""Self-contained pages: every unit of a layer, to look through without a server."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping
+
+import jinja2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from dissection.activations.geometry import Geometry, upsample
+from dissection.activations.top_images import TopImages
+from dissection.categories import CATEGORIES, concept_name
+from dissection.figures.darkening import darken_outside
+
+GAP = 3  # pixels between the images of a strip
+IMAGE_SIDE = 112  # pixels, of the longer side of an image in a strip
+
+
+def render(template: str, **values: object) -> str:
+    """Fill in a Jinja template of HTML; every value is escaped."""
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(template).render(values)
+
+
+def masked_strip(
+    images: list[np.ndarray], maps: np.ndarray, threshold: float, geometry: Geometry
+) -> Image.Image:
+    """Set images side by side, each dark where the unit's binary map is 0.
+
+    Parameters
+    ----------
+    images : list of uint8 (h, w, 3)
+    maps : float32 (images, height, width)
+        The unit's activation maps of these images.
+    threshold : float
+        T_k: the binary map is S > T_k.
+    geometry : Geometry
+    """
+    tiles = []
+    for image, activation_map in zip(images, maps, strict=True):
+        scale = IMAGE_SIDE / max(image.shape[:2])
+        size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+        # Nearest neighbours where an image is enlarged: small images stay sharp.
+        filter_ = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
+        shown = np.asarray(Image.fromarray(image).resize(size, filter_))
+        inside = upsample(activation_map, geometry, *shown.shape[:2]) > threshold
+        tiles.append(darken_outside(shown, inside))
+    width = sum(tile.shape[1] for tile in tiles) + GAP * max(len(tiles) - 1, 0)
+    strip = np.full((max(tile.shape[0] for tile in tiles), width, 3), 255, np.uint8)
+    left = 0
+    for tile in tiles:
+        strip[: tile.shape[0], left : left + tile.shape[1]] = tile
+        left += tile.shape[1] + GAP
+    return Image.fromarray(strip)
+
+
+def units_page(
+    template: str,
+    title: str,
+    layer: str,
+    units: pd.DataFrame,
+    thresholds: np.ndarray,
+    top_images: TopImages,
+    geometry: Geometry,
+    load_image: Callable[[int], np.ndarray],
+    iou_threshold: float,
+    colours: Mapping[str, str],
+    images: int = 6,
+) -> str:
+    """Return the page of one layer, as HTML.
+
+    Parameters
+    ----------
+    template : str
+        Text of workflow/report/units.html.
+    title, layer : str
+        The network's readable name, and its layer.
+    units : DataFrame
+        As `scoring.unit_table` makes it, best first.
+    thresholds : float32 (units,)
+    top_images : TopImages
+    geometry : Geometry
+    load_image : callable
+        From the number of an image to uint8 (h, w, 3).
+    iou_threshold : float
+        A unit detects a concept above it.
+    colours : mapping of category to colour
+    images : int
+        Shown of each unit, at most.
+    """
+    rows = []
+    for row in units.to_dict("records"):
+        k = row["unit"] - 1
+        numbers = top_images.images[k, :images]
+        strip = masked_strip(
+            [load_image(int(i)) for i in numbers],
+            top_images.maps[k, :images],
+            thresholds[k],
+            geometry,
+        )
+        encoded = io.BytesIO()
+        strip.save(encoded, "WEBP", quality=80, method=2)
+        concepts = [
+            {
+                "category": category,
+                "label": concept_name(row[f"{category}-label"]),
+                "iou": row[f"{category}-iou"],
+                "detects": row[f"{category}-iou"] > iou_threshold,
+            }
+            for category in CATEGORIES
+            if row[f"{category}-label"]
+        ]
+        rows.append(
+            {
+                "number": row["unit"],
+                "score": row["score"],
+                "category": row["category"],
+                "label": concept_name(row["label"]),
+                "detects": row["score"] > iou_threshold,
+                "search": " ".join(concept["label"] for concept in concepts if concept["detects"]),
+                "concepts": sorted(concepts, key=lambda concept: -concept["iou"]),
+                "strip": base64.b64encode(encoded.getvalue()).decode(),
+                "width": strip.width,
+                "height": strip.height,
+            }
+        )
+    detecting = [row["category"] for row in rows if row["detects"]]
+    return render(
+        template,
+        title=title,
+        layer=layer,
+        units=rows,
+        detecting=len(detecting),
+        counts={category: detecting.count(category) for category in CATEGORIES},
+        iou_threshold=iou_threshold,
+        colours=dict(colours),
+    )

@@ -1,0 +1,128 @@
+"""How well a layer's representation tells classes apart, in its own basis and in rotated ones.
+
+A rotation Q of a layer's units keeps all information: whatever follows can begin with Q^T. The
+network's own accuracy with Q^T put before what follows shows just that. A linear probe that is
+trained on rotated features, standardised unit by unit, could fare worse: standardising depends on
+the basis (paper, sections 3.2 and 3.6).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from dissection.activations.shards import chunks
+from dissection.categories import CATEGORIES
+from dissection.errors import InputError
+from dissection.labels.store import LabelStore
+from dissection.training.architectures import TrainedNetwork
+
+PENALTY = 0.001  # C of the linear support vector machine (paper, section 3.6)
+
+
+@torch.inference_mode()
+def rotated_accuracy(
+    model: TrainedNetwork,
+    layer: str,
+    batches: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    rotations: Sequence[np.ndarray],
+) -> list[float]:
+    """Return the network's accuracy with a layer's output r = R f(x) and g'(r) = g(R^T r).
+
+    Parameters
+    ----------
+    model : TrainedNetwork
+        In evaluation mode, on the CPU or a GPU.
+    layer : str
+        One of the modules that the network runs one after the other.
+    batches : iterable of pairs
+        Inputs, float32 (n, 3, h, w), and targets, int64 (n,) or (n, cells, cells). One batch is
+        in memory at a time.
+    rotations : sequence of float (units, units)
+
+    Returns
+    -------
+    list of float, one a rotation
+        Share of right answers.
+    """
+    device = next(model.parameters()).device
+    right, total = np.zeros(len(rotations), int), 0
+    matrices = [torch.from_numpy(R.astype(np.float32)).to(device) for R in rotations]
+    for inputs, targets in batches:
+        maps = model.until(layer, inputs.to(device))
+        for i, R in enumerate(matrices):
+            rotated = torch.einsum("ij,njhw->nihw", R, maps)
+            undone = torch.einsum("ji,njhw->nihw", R, rotated)
+            found = model.after(layer, undone).argmax(1).cpu()
+            right[i] += int((found == targets).sum())
+        total += targets.numel()
+    return [float(count / total) for count in right]
+
+
+def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:
+    """Return each unit's mean activation in each image, float64 (images, units)."""
+    return np.concatenate(
+        [chunk.mean(axis=(2, 3), dtype=np.float64) for _, chunk in chunks(shards)]
+    )
+
+
+def scene_of_images(store: LabelStore) -> np.ndarray:
+    """Return the scene label of each image, int64 (images,); 0 where there is not just one."""
+    scene = CATEGORIES.index("scene")
+    starts, whole = store.segments.starts[:, 3], store.segments.whole
+    labels = np.zeros(len(store), np.int64)
+    for i in range(len(store)):
+        own = whole[starts[i] : starts[i + 1]]
+        own = own[store.primary[own] == scene]
+        if len(own) == 1:
+            labels[i] = own[0]
+    return labels
+
+
+def linear_probe(
+    features: np.ndarray, labels: np.ndarray, splits: int, seed: int
+) -> tuple[float, float]:
+    """Train a linear classifier on features and return its accuracy on images left out.
+
+    Parameters
+    ----------
+    features : float (images, units)
+        Standardised unit by unit, with the training images' mean and deviation.
+    labels : int (images,)
+        0 is no label; so is a label of fewer than ``splits`` images.
+    splits : int
+        The images are split into so many parts; each is tested on once.
+    seed : int
+        Of the split.
+
+    Returns
+    -------
+    mean, spread : float
+        Of the parts' accuracies; the spread is the standard error of the mean.
+
+    Raises
+    ------
+    InputError
+        If fewer than two labels have enough images.
+    """
+    numbers, counts = np.unique(labels[labels > 0], return_counts=True)
+    chosen = np.isin(labels, numbers[counts >= splits])
+    features, labels = features[chosen], labels[chosen]
+    if len(np.unique(labels)) < 2:
+        raise InputError(
+            f"A linear probe needs two scenes with at least {splits} images each; the data set "
+            "has fewer. Use a data set with scene labels, or fewer rotation.probe_splits."
+        )
+    folds = StratifiedKFold(splits, shuffle=True, random_state=seed)
+    accuracies = []
+    for train, test in folds.split(features, labels):
+        # Of the two ways to the one solution, the faster one here.
+        machine = LinearSVC(C=PENALTY, dual=True, random_state=0)
+        probe = make_pipeline(StandardScaler(), machine)
+        probe.fit(features[train], labels[train])
+        accuracies.append(probe.score(features[test], labels[test]))
+    return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(splits))

@@ -1,0 +1,71 @@
+"""The source files that code consists of, against what Python itself imports."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from repository import ROOT
+
+from dissection.config.source_files import imported_files, module_files
+
+SCRIPTS = ("import_masks", "cache_activations", "slide06_unit_detectors")  # of many: torch is slow
+
+
+def names(folder, files):
+    return [path.relative_to(folder).as_posix() for path in files]
+
+
+def test_a_module_with_its_packages_and_all_that_they_import(tmp_path):
+    (tmp_path / "nets/blocks").mkdir(parents=True)
+    for file, source in {
+        "nets/__init__.py": "import torch\n",
+        "nets/small.py": "from .blocks import conv\nfrom . import sizes as s\n",
+        "nets/sizes.py": "from ..outside import x\n",
+        "nets/blocks/__init__.py": "from ..tools import help\n",
+        "nets/blocks/conv.py": "def f():\n    import util.deep as d\n",
+        "nets/tools.py": "import nets.small\n",
+        "nets/unused.py": "",
+        "util/deep.py": "this is no Python\n",
+        "util/other.py": "",
+    }.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(source)
+    expected = [
+        *("nets/__init__.py", "nets/blocks/__init__.py", "nets/blocks/conv.py"),
+        *("nets/sizes.py", "nets/small.py", "nets/tools.py", "util/deep.py"),
+    ]
+    assert names(tmp_path, module_files("nets.small", tmp_path)) == expected
+    assert module_files("torch", tmp_path) == []
+    assert module_files("nets.none", tmp_path) == [tmp_path / "nets/__init__.py"]
+    assert names(tmp_path, imported_files(tmp_path / "util/other.py", tmp_path)) == []
+
+
+def test_a_package_comes_before_a_module_of_its_name(tmp_path):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/__init__.py").write_text("")
+    (tmp_path / "net.py").write_text("")
+    assert names(tmp_path, module_files("net", tmp_path)) == ["net/__init__.py"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_module_of_the_library_that_a_script_needs_is_missed(script):
+    """What is imported when the script starts is among the files found."""
+    path = ROOT / f"scripts/{script}.py"
+    top = [
+        ast.unparse(node)
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    lines = [
+        *top,
+        "import sys",
+        "print('\\n'.join(m.__file__ for n, m in list(sys.modules.items())"
+        " if n.split('.')[0] == 'dissection'))",
+    ]
+    result = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT / "scripts", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = {str(path) for path in imported_files(path, ROOT / "scripts")}
+    assert set(result.stdout.split()) <= found

@@ -1,0 +1,124 @@
+"""The list of downloads: its mistakes, its own soundness, and an entry that is fetched."""
+
+import pytest
+import yaml
+from file_formats import caffemodel
+from http_server import Reply
+from repository import ROOT
+
+from dissection.downloads.first_use_hashes import read_record
+from dissection.downloads.registry import (
+    Download,
+    fetch_download,
+    read_registry,
+    torchvision_download,
+)
+from dissection.errors import InputError
+
+
+def write_registry(file, **changes):
+    entry = {"path": "zoo/a.zip", "urls": ["http://host/a.zip"], "kind": "zip"} | changes
+    entry = {key: value for key, value in entry.items() if value is not None}
+    file.write_text(yaml.safe_dump({"a": entry}))
+    return file
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"ulrs": []}, "a: unknown key 'ulrs'. Did you mean 'urls'?"),
+        ({"kind": None}, "a: the key 'kind' is missing."),
+        ({"kind": "tar"}, "a: 'kind' should be one of zip, prototxt, caffemodel, checkpoint"),
+        ({"kind": ["zip"]}, "a: 'kind' should be"),
+        ({"urls": "http://host/a"}, "a: 'urls' should be a list"),
+        ({"urls": []}, "a: 'urls' should be a list"),
+        ({"urls": ["ftp://host/a"]}, "a: 'urls' should be a list of http or https URLs"),
+        ({"urls": ["http://h/a", "http://h/a"]}, "a: 'urls' should name each URL once"),
+        ({"path": "/etc/a"}, "a: 'path' should be a path within"),
+        ({"path": "zoo/../../a"}, "a: 'path' should be a path within"),
+        ({"path": "zoo//a"}, "a: 'path' should be a path within"),
+        ({"path": "."}, "a: 'path' should be a path within"),
+        ({"md5": "12"}, "a: 'md5' should be 32 hexadecimal digits"),
+        ({"md5": "G" * 32}, "a: 'md5' should be 32 hexadecimal digits"),
+        ({"sha1": "a" * 39}, "a: 'sha1' should be 40 hexadecimal digits"),
+        ({"sha256": 12345678}, "a: 'sha256' should be 8 to 64 hexadecimal digits"),
+        ({"sha256": "abcdef1"}, "a: 'sha256' should be 8 to 64"),
+        ({"size": "975 MB"}, "a: 'size' should be a number of bytes"),
+        ({"size": True}, "a: 'size' should be a number of bytes"),
+        ({"note": 1}, "a: 'note' should be text"),
+    ],
+)
+def test_mistakes_in_the_registry(tmp_path, changes, message):
+    path = write_registry(tmp_path / "downloads.yaml", **changes)
+    with pytest.raises(InputError) as caught:
+        read_registry(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "no entries"),
+        ("- a", "no entries"),
+        ("a: b", "a: should be a group of keys"),
+        ("a: {b", "cannot be read"),
+        ("a: {path: x, path: y}", "the key 'path' is given twice"),
+        ("a: {}\na: {}", "the key 'a' is given twice"),
+    ],
+)
+def test_registry_of_another_form(tmp_path, text, message):
+    path = tmp_path / "downloads.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_registry(path)
+
+
+def test_two_entries_with_one_path_are_refused(tmp_path):
+    entry = {"path": "a", "urls": ["http://host/a"], "kind": "zip"}
+    path = tmp_path / "downloads.yaml"
+    path.write_text(yaml.safe_dump({"a": entry, "b": dict(entry)}))
+    with pytest.raises(InputError, match="b: 'path' is that of a too"):
+        read_registry(path)
+
+
+def test_the_registry_of_the_repository_is_sound():
+    registry = read_registry(ROOT / "config/downloads.yaml")
+    for name in ("broden1_224", "broden1_227", "broden1_384"):
+        assert registry[name].kind == "zip"
+    assert registry["broden1_224"].md5 == "be13c292eaef3300da03f8d0e48eab1c"
+    pairs = [name for name in registry if name.endswith(".caffemodel")]
+    assert len(pairs) == 11 + 6 + 2
+    for name in pairs:
+        description = registry[name.replace(".caffemodel", ".prototxt")]
+        assert description.kind == "prototxt"
+        assert description.path == registry[name].path.replace(".caffemodel", ".prototxt")
+    for name, entry in registry.items():
+        group = name.split("-")[0]
+        folder = {"broden1_224": "broden", "broden1_227": "broden", "broden1_384": "broden"}
+        assert entry.path.startswith(folder.get(group, group) + "/"), name
+        head = entry.path.rpartition("-")[2].removesuffix(".pth")
+        if name.startswith("dissect-"):
+            assert entry.sha256 == head
+
+
+def test_torchvision_names_its_addresses_and_hashes():
+    entry = torchvision_download("ResNet152_Weights.IMAGENET1K_V2")
+    assert entry.urls == ("https://download.pytorch.org/models/resnet152-f82ba261.pth",)
+    assert (entry.path, entry.sha256) == ("torchvision/resnet152-f82ba261.pth", "f82ba261")
+    with pytest.raises(InputError, match=r"Did you mean AlexNet_Weights\.IMAGENET1K_V1"):
+        torchvision_download("AlexNet_Weights.IMAGENET_V1")
+
+
+def test_entry_is_fetched_with_its_checks(server, tmp_path):
+    model = caffemodel()
+    entry = Download(
+        "a", "zoo/a.caffemodel", (server.serve("/a", Reply(model)),), "caffemodel", size=len(model)
+    )
+    path = fetch_download(entry, tmp_path)
+    assert path == tmp_path / "zoo/a.caffemodel"
+    assert read_record(tmp_path / "recorded_hashes.yaml")["zoo/a.caffemodel"]
+    path.unlink()
+    server.serve("/a", Reply(model[:-1], length=False))
+    with pytest.raises(InputError, match="bytes instead of"):
+        fetch_download(entry, tmp_path, sleep=lambda _: None)

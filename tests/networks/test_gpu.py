@@ -1,0 +1,186 @@
+"""With a GPU, here a pretended one, nothing stays on the CPU and tables are the same."""
+
+import caffe_definitions
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import trainings
+from pretended_gpu import GPU, OnGpu, pretended_gpu
+from torch import nn
+
+import dissection.training.train
+from dissection.activations.cache import cache_activations
+from dissection.activations.files import open_layer
+from dissection.jobs.devices import best_device
+from dissection.networks.load import load_network
+from dissection.rotation.accuracy import rotated_accuracy
+from dissection.rotation.matrices import random_rotation
+from dissection.training.architectures import ARCHITECTURES, build
+from dissection.training.tasks import TASKS
+
+pytestmark = pytest.mark.usefixtures("torch_settings")
+BATCH, CLASSES = 4, 3
+
+
+@pytest.fixture
+def gpu():
+    with pretended_gpu():
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A training set of two batches."""
+    return trainings.draw_images(tmp_path_factory.mktemp("data"), 2 * BATCH, 5, CLASSES)
+
+
+def spec(architecture="alexnet", task="scene", **training):
+    return {
+        **{"architecture": architecture, "task": task, "seed": 3, "dropout": 0.5},
+        **{"batch_norm": architecture == "alexnet", "snapshots": [0, 1]},
+        "training": {
+            **{"epochs": 2, "batch_size": BATCH, "learning_rate": 0.002, "threads": 1},
+            **{"weight_decay": 1e-4, **training},
+        },
+    }
+
+
+def test_the_pretended_gpu_finds_what_stays_on_the_cpu(gpu):
+    here, there = torch.ones(3), torch.ones(3, device=best_device())
+    assert isinstance(there, OnGpu)
+    assert there.device == here.to("cuda").device == GPU
+    for mixed in (
+        lambda: here + there,
+        lambda: here.add_(there),
+        lambda: torch.stack([there, here]),
+    ):
+        with pytest.raises(RuntimeError, match="a tensor of the CPU meets one of the GPU"):
+            mixed()
+    for read in (there.numpy, lambda: np.asarray(there)):
+        with pytest.raises(TypeError, match="cannot read a tensor of a GPU"):
+            read()
+    assert (there + 1).cpu().tolist() == [2, 2, 2]
+    assert here.copy_(2 * there) is here
+    assert here.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [(architecture, "scene") for architecture in ARCHITECTURES if architecture != "caffenet"]
+    + [("alexnet", task) for task in TASKS if task not in ("scene", "object")],
+)
+def test_training_gives_the_weights_that_it_gives_on_the_cpu(data, tmp_path, architecture, task):
+    (tmp_path / "cpu").mkdir()
+    weights, table = trainings.run(spec(architecture, task), data, tmp_path / "cpu")
+    (tmp_path / "gpu").mkdir()
+    with pretended_gpu():
+        found, found_table = trainings.run(spec(architecture, task), data, tmp_path / "gpu")
+    assert found.keys() == weights.keys()
+    for name, values in weights.items():
+        torch.testing.assert_close(found[name], values, msg=name)
+    pd.testing.assert_frame_equal(found_table, table)
+
+
+def test_an_interrupted_training_goes_on(data, tmp_path, gpu):
+    often = spec(checkpoint_iterations=1)
+    (tmp_path / "undisturbed").mkdir()
+    weights, _ = trainings.run(often, data, tmp_path / "undisturbed")
+    (tmp_path / "interrupted").mkdir()
+    trainings.run_interrupted(often, data, tmp_path / "interrupted", stop=4)
+    with trainings.iterations() as done:
+        resumed, _ = trainings.run(often, data, tmp_path / "interrupted")
+    assert len(done) == 1
+    assert trainings.equal(resumed, weights)
+
+
+@pytest.mark.parametrize("bfloat16", [True, False])
+def test_mixed_precision(data, tmp_path, monkeypatch, bfloat16):
+    types, original = set(), nn.functional.cross_entropy
+
+    def noted(outputs, targets):
+        types.add(outputs.dtype)
+        return original(outputs, targets)
+
+    monkeypatch.setattr(dissection.training.train.nn.functional, "cross_entropy", noted)
+    settings = spec(epochs=8, mixed_precision=True)
+    settings["dropout"] = 0
+    with pretended_gpu(bfloat16):
+        weights, table = trainings.run(settings, data, tmp_path)
+    assert types == {torch.bfloat16 if bfloat16 else torch.float16}
+    assert {values.dtype for values in weights.values()} == {torch.float32, torch.int64}
+    assert table["loss"].min() < 0.1
+
+
+def image(number):
+    return np.random.default_rng(number).integers(0, 256, (70, 60, 3), dtype=np.uint8)
+
+
+def cached(network, layers, folder):
+    cache_activations(network, layers, image, range(3), folder, "float32", batch_size=2)
+    return {layer: open_layer(folder, layer) for layer in layers}
+
+
+def assert_same_activations(make, layers, folder):
+    expected = cached(make(), layers, folder / "cpu")
+    with pretended_gpu():
+        network = make()
+        found = cached(network, layers, folder / "gpu")
+        assert {parameter.device for parameter in network.model.parameters()} == {GPU}
+    for layer in layers:
+        np.testing.assert_allclose(found[layer][0], expected[layer][0], rtol=1e-5, atol=1e-6)
+        assert found[layer][1] == expected[layer][1]
+
+
+@pytest.mark.parametrize(
+    ("definition", "layers"),
+    [
+        (caffe_definitions.caffenet, ["conv1", "conv5"]),
+        (caffe_definitions.vgg16, ["conv5_3"]),
+        (caffe_definitions.googlenet, ["inception_3a/output"]),
+        (lambda size: caffe_definitions.resnet152(size, blocks=(1, 1, 1, 1)), ["caffe.Eltwise_50"]),
+    ],
+)
+def test_activations_of_caffe_networks(tmp_path, definition, layers):
+    files = caffe_definitions.write_network(tmp_path, definition(size=64))
+    assert_same_activations(
+        lambda: load_network({"caffe": {"prototxt": files[0]}, "layers": layers}, files[1]),
+        layers,
+        tmp_path,
+    )
+
+
+class WithConstants(nn.Module):
+    """A network that makes tensors while it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+        self.rectified = nn.ReLU()
+
+    def forward(self, images):
+        x = self.convolution(images)
+        ramp = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
+        return self.rectified(x + ramp * torch.tensor([2.0], device=x.device))
+
+
+def test_activations_of_an_exported_network(tmp_path):
+    torch.manual_seed(0)
+    images, file = torch.zeros(2, 3, 20, 20), tmp_path / "network.pt2"
+    free = ({0: torch.export.Dim("images")},)
+    program = torch.export.export(WithConstants().eval(), (images,), dynamic_shapes=free)
+    torch.export.save(program, file)
+    spec = {"exported": {"file": str(file), "input_size": [20, 20]}, "layers": ["rectified"]}
+    assert_same_activations(lambda: load_network(spec), ["rectified"], tmp_path)
+
+
+def test_accuracy_in_a_rotated_basis():
+    torch.manual_seed(0)
+    model = build({"architecture": "alexnet"}, CLASSES).eval()
+    inputs, targets = torch.randn(20, 3, 64, 64), torch.arange(20) % CLASSES
+    layer = "conv5"
+    rotations = [random_rotation(model.until(layer, inputs).shape[1], seed) for seed in (1, 2)]
+    expected = rotated_accuracy(model, layer, [(inputs, targets)], rotations)
+    with pretended_gpu():
+        found = rotated_accuracy(model.to(best_device()), layer, [(inputs, targets)], rotations)
+    assert found == expected

@@ -1,0 +1,201 @@
+"""Claims: measures against hand-computed numbers, verdicts against their definition."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from repository import ROOT
+
+from dissection.categories import CATEGORIES
+from dissection.errors import InputError
+from dissection.report.claims import COLUMNS, MEASURES, Effect, Evidence, judge, verdict
+
+CLAIMS = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
+finite = st.floats(-1e3, 1e3)
+SEEDS = ("a", "b", "c", "d")
+
+
+def detectors(error=0.0, **unique):
+    counts = [unique.get(category, 0) for category in CATEGORIES]
+    return pd.DataFrame(
+        {
+            "rule": ["per_category"] * 7 + ["top_label"] * 7,
+            "category": [*CATEGORIES, "total"] * 2,
+            "unique": [*counts, sum(counts)] + [99] * 7,
+            "unique_se": error,
+        }
+    )
+
+
+def evidence(baseline=(10, 12, 11, 15), error=0.0, rotation=None, **others):
+    """Networks with one layer and a number of unique objects each."""
+    counts = dict(zip(SEEDS, baseline, strict=False)) | others
+    return Evidence(
+        detectors={(name, "conv5"): detectors(error, object=n) for name, n in counts.items()},
+        layers={name: ["conv5"] for name in counts},
+        groups={"baseline": SEEDS[: len(baseline)]} | {name: [name] for name in others},
+        rotation=rotation,
+        rotated=("a", "conv5"),
+    )
+
+
+def rotation_table(unique, probe):
+    """Columns: alpha 0, 0.5, 1; rows: seeds."""
+    return pd.DataFrame(
+        [
+            {"seed": seed, "alpha": alpha, "category": category, "unique": count,
+             "probe_accuracy": accuracy}
+            for seed, (counts, accuracies) in enumerate(zip(unique, probe, strict=True))
+            for alpha, count, accuracy in zip((0, 0.5, 1), counts, accuracies, strict=True)
+            for category in ("object", "total")
+        ]
+    )  # fmt: skip
+
+
+def measure(name, found, **claim):
+    return MEASURES[name](found, claim)
+
+
+@given(size=finite, spread=st.floats(0, 1e3))
+def test_verdicts_on_a_direction(size, spread):
+    found = verdict(Effect(size, spread, ""), "direction")
+    low, high = size - 2 * spread, size + 2 * spread
+    expected = "replicated" if low > 0 else "not replicated" if high < 0 else "inconclusive"
+    assert found == expected
+
+
+@given(size=finite, spread=st.floats(0, 1e3), margin=st.floats(0, 1e3))
+def test_verdicts_on_an_equality(size, spread, margin):
+    found = verdict(Effect(size, spread, ""), {"margin": margin})
+    assert (found == "replicated") == (abs(size) + 2 * spread <= margin)
+    assert (found == "not replicated") == (abs(size) - 2 * spread > margin)
+
+
+@pytest.mark.parametrize("effect", [Effect(math.nan, 1, ""), Effect(1, math.nan, "")])
+@pytest.mark.parametrize("criterion", ["direction", {"margin": 5}])
+def test_unknown_spread_decides_nothing(effect, criterion):
+    assert verdict(effect, criterion) == "inconclusive"
+
+
+def test_difference_of_groups():
+    found = measure(
+        "difference", evidence(error=1.0, untrained=2), more="baseline", fewer="untrained"
+    )
+    assert found.size == 12 - 2
+    seeds = np.var([10, 12, 11, 15], ddof=1)
+    assert found.spread == pytest.approx(math.sqrt(seeds / 4 + seeds + 1 + 1))
+    assert found.measured == "12.0 against 2.0"
+
+
+def test_difference_counts_the_categories_asked_for():
+    found = measure(
+        "difference", evidence(wide=20), more="wide", fewer="baseline", categories=["texture"]
+    )
+    assert found.size == 0
+
+
+def test_difference_without_such_networks_or_without_repeats():
+    assert math.isnan(measure("difference", evidence(), more="baseline", fewer="wide").size)
+    alone = measure("difference", evidence((10,), wide=30), more="wide", fewer="baseline")
+    assert alone.size == 20
+    assert math.isnan(alone.spread)
+
+
+def test_emergence_takes_the_best_early_layer():
+    layers = {"conv1": {"texture": 9, "object": 1}, "conv2": {"part": 4}, "conv3": {"object": 50},
+              "conv5": {"object": 6, "part": 5, "color": 7}}  # fmt: skip
+    found = Evidence(
+        detectors={("a", name): detectors(2.0, **counts) for name, counts in layers.items()},
+        layers={"a": list(layers)},
+        groups={"baseline": ["a"]},
+    )
+    effect = measure("emergence", found, categories=["object", "part"])
+    assert effect.size == 11 - 4
+    assert effect.spread == pytest.approx(math.sqrt(4 * 2.0**2))
+    assert "conv5" in effect.measured
+
+
+def test_rotation_falls_by_the_mean_over_rotations():
+    table = rotation_table([(20, 15, 8), (20, 12, 12)], [(0.5, 0.5, 0.51), (0.5, 0.5, 0.47)])
+    found = evidence((20, 21), error=2.0, rotation=table)
+    fall = measure("rotation_fall", found)
+    assert fall.size == pytest.approx(0.5)
+    between = np.std([8, 12], ddof=1) / math.sqrt(2)
+    assert fall.spread == pytest.approx(math.hypot(between, 0.5 * 2.0) / 20)
+    accuracy = measure("rotation_accuracy", found)
+    assert accuracy.size == pytest.approx(-0.01)
+    assert accuracy.spread == pytest.approx(np.std([0.01, -0.03], ddof=1) / math.sqrt(2))
+
+
+def test_rotation_missing_or_without_detectors():
+    assert math.isnan(measure("rotation_fall", evidence()).size)
+    assert math.isnan(measure("rotation_accuracy", evidence()).size)
+    nothing = rotation_table([(0, 0, 0), (0, 0, 0)], [(0.5, 0.5, 0.5)] * 2)
+    assert math.isnan(measure("rotation_fall", evidence(rotation=nothing)).size)
+
+
+@given(counts=st.lists(st.integers(0, 9), min_size=3, max_size=9).filter(lambda c: len(set(c)) > 1))
+def test_growth_is_spearman_s_rank_correlation(counts):
+    names = [f"s{i}" for i in range(len(counts))]
+    found = Evidence(
+        detectors={(name, "c"): detectors(object=n) for name, n in zip(names, counts, strict=True)},
+        layers={name: ["c"] for name in names},
+        groups={},
+        iterations=[(10 * i, name) for i, name in enumerate(names)],
+    )
+    effect = measure("growth", found)
+    expected = scipy.stats.spearmanr(range(len(counts)), counts).statistic
+    assert effect.size == pytest.approx(expected)
+    assert effect.spread == pytest.approx(1 / math.sqrt(len(counts) - 1))
+
+
+def test_growth_without_any_change_is_undecided():
+    names = ["x", "y", "z"]
+    found = Evidence({(n, "c"): detectors() for n in names}, {n: ["c"] for n in names}, {},
+                     iterations=list(enumerate(names)))  # fmt: skip
+    assert verdict(measure("growth", found), "direction") == "inconclusive"
+
+
+def test_variation_between_seeds():
+    effect = measure("variation", evidence())
+    relative = np.std([10, 12, 11, 15], ddof=1) / 12
+    assert effect.size == pytest.approx(relative)
+    assert effect.spread == pytest.approx(relative / math.sqrt(6))
+    assert math.isnan(measure("variation", evidence((10,))).size)
+
+
+def test_shipped_claims_are_judged_even_with_little_evidence():
+    table = judge(CLAIMS, evidence())
+    assert list(table.columns) == list(COLUMNS)
+    assert list(table["id"]) == [claim["id"] for claim in CLAIMS]
+    assert set(table["verdict"]) <= {"replicated", "not replicated", "inconclusive"}
+    assert table.set_index("id").loc["training", "verdict"] == "inconclusive"
+
+
+def test_shipped_claims_quote_the_published_table():
+    published = pd.read_csv(ROOT / "workflow/published/detectors.csv", comment="#")
+    total = published.set_index("network").filter(like="unique_").sum(axis=1)
+    text = {claim["id"]: claim["published"] for claim in CLAIMS}
+    places = str(total["caffe_reference_places205"])
+    for name in ("training", "supervision_object", "supervision_none", "batch_norm"):
+        assert text[name].startswith(places)
+    assert f" {total['caffenet_random']} (random" in text["training"]
+    assert f" {total['caffe_reference_imagenet']} (" in text["supervision_object"]
+    assert f" {total['caffe_reference_places205_batchnorm']} (" in text["batch_norm"]
+    weakly = total[total.index.str.startswith("weakly")]
+    assert f" {weakly.min()} to {weakly.max()} (" in text["supervision_none"]
+    assert text["width"].startswith(str(total["caffe_reference_places365_GAP"]))
+    assert f"against {total['caffe_reference_places365']} (" in text["width"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"measure": "magic"}, {"criterion": "p < 0.05"}, {"categories": ["colour"]}]
+)
+def test_mistake_in_a_claim_is_named(change):
+    with pytest.raises(InputError, match=CLAIMS[0]["id"]):
+        judge([CLAIMS[0] | change], evidence())

@@ -1,0 +1,32 @@
+"""Files of the repository that say the same thing must agree."""
+
+import re
+import runpy
+
+import yaml
+from repository import ROOT
+
+MAINTENANCE = ROOT / "scripts/maintenance"
+
+
+def test_conda_environment_has_the_versions_of_the_lock():
+    lock = (ROOT / "requirements.lock").read_text()
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (packages,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert packages == lock.split("\n")[:-1]
+    assert all("==" in package for package in packages)
+    write = runpy.run_path(str(MAINTENANCE / "write_environment.py"))["environment"]
+    assert (ROOT / "environment.yml").read_text() == write(lock)
+
+
+def test_lock_pins_everything_that_is_required():
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.M))
+    required = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.in").read_text(), re.M)
+    assert set(required) <= pinned
+
+
+def test_table_of_configuration_keys_is_the_schema_s():
+    schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+    readme = (ROOT / "config/README.md").read_text()
+    documented = runpy.run_path(str(MAINTENANCE / "document_config.py"))["documented"]
+    assert readme == documented(readme, schema), "run `make docs`"
