@@ -1,13 +1,10 @@
 """Judge the slides' claims by the criteria of workflow/claims.yaml."""
 
-from pathlib import Path
-
 import pandas as pd
-import yaml
 
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
-from dissection.report.claims import Evidence, judge
+from dissection.report.claims import Evidence, judge, read_claims
 
 
 def main() -> None:
@@ -25,8 +22,7 @@ def main() -> None:
         rotated=(rotated["network"], rotated["layer"]) if rotated else None,
         iterations=[tuple(pair) for pair in params.iterations],
     )
-    claims = yaml.safe_load(Path(files.claims).read_text(encoding="utf-8"))
-    table = judge(claims, evidence)
+    table = judge(read_claims(files.claims), evidence)
     with whole_file(snakemake.output.claims) as path:
         table.to_csv(path, index=False)
     for claim in table.itertuples():

@@ -13,9 +13,17 @@ from repository import ROOT
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
-from dissection.report.claims import COLUMNS, MEASURES, Effect, Evidence, judge, verdict
+from dissection.report.claims import (
+    COLUMNS,
+    MEASURES,
+    Effect,
+    Evidence,
+    judge,
+    read_claims,
+    verdict,
+)
 
-CLAIMS = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
+CLAIMS = read_claims(ROOT / "workflow/claims.yaml")
 finite = st.floats(-1e3, 1e3)
 SEEDS = ("a", "b", "c", "d")
 
@@ -194,8 +202,24 @@ def test_shipped_claims_quote_the_published_table():
 
 
 @pytest.mark.parametrize(
-    "change", [{"measure": "magic"}, {"criterion": "p < 0.05"}, {"categories": ["colour"]}]
+    "change, message",
+    [
+        ({"measure": "magic"}, "width.measure: 'magic' is not one of difference, emergence"),
+        ({"measure": "varation"}, "Did you mean 'variation'?"),
+        ({"criterion": "p < 0.05"}, "width.criterion: 'p < 0.05' is not one of direction"),
+        ({"criterion": {"margins": 1}}, "width.criterion.margins: unknown key"),
+        ({"criterion": {}}, "width.criterion: the key 'margin' is missing"),
+        ({"criterion": {"margin": "1e-3"}}, "width.criterion.margin: '1e-3' should be a number"),
+        ({"categories": ["colour"]}, "width.categories.0: 'colour' is not one of"),
+        ({"figure": "rotation"}, "width.figure: 'rotation'"),
+        ({"statment": "x"}, "width.statment: unknown key. Did you mean 'statement'?"),
+    ],
 )
-def test_mistake_in_a_claim_is_named(change):
-    with pytest.raises(InputError, match=CLAIMS[0]["id"]):
-        judge([CLAIMS[0] | change], evidence())
+def test_mistake_in_a_claim_is_named(tmp_path, change, message):
+    claims = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
+    claims["width"] |= change
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump(claims))
+    with pytest.raises(InputError) as caught:
+        read_claims(tmp_path / "claims.yaml")
+    assert message in str(caught.value)
+    assert str(tmp_path / "claims.yaml") in str(caught.value)

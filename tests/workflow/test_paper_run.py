@@ -142,7 +142,7 @@ def test_every_figure_the_report_and_the_pages_are_there(run):
 def test_claims_are_judged(run):
     claims = pd.read_csv(run / "results/paper/claims.csv", keep_default_na=False)
     named = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
-    assert list(claims["id"]) == [claim["id"] for claim in named]
+    assert list(claims["id"]) == list(named)
     assert set(claims["verdict"]) <= {"replicated", "not replicated", "inconclusive"}
     verdicts = claims.set_index("id")["verdict"]
     assert verdicts["supervision_none"] == "inconclusive"  # the puzzle was cut

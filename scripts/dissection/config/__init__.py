@@ -1,4 +1,4 @@
 """A YAML file in, a checked and completed configuration out; and which files code consists of.
 
-May import: training.
+May import: training, jobs.
 """

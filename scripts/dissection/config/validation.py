@@ -4,26 +4,11 @@ The schema (workflow/schemas/config.schema.yaml) knows every key's type, default
 What a schema cannot say, how keys belong together, is checked here.
 """
 
-import copy
-import difflib
 from collections.abc import Iterator
-from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
-from dissection.errors import InputError
+from dissection.errors import InputError, did_you_mean
+from dissection.jobs.schemas import schema_problems, with_defaults
 from dissection.training.settings import last_iteration, own_settings
-
-# What JSON Schema calls the types of a YAML file.
-TYPE_NAMES = {
-    "object": "a group of keys",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-}
 
 # Where a network comes from; and what names its files.
 SOURCES = ("trained", "torchvision", "caffe", "checkpoint", "factory", "torchscript", "exported")
@@ -50,108 +35,17 @@ def complete(config: dict, schema: dict, file: str) -> dict:
     InputError
         On the first mistakes found: a line for each, with the key's path and what is allowed.
     """
-    config = copy.deepcopy(config)
-    _fill_defaults(config, schema, schema)
-    errors = sorted(
-        (
-            leaf
-            for error in Draft202012Validator(schema).iter_errors(config)
-            for leaf in _leaves(error)
-        ),
-        key=lambda error: list(map(str, error.absolute_path)),
-    )
-    problems = [_message(error) for error in errors] or [
-        *_reference_problems(config),
-        *_training_problems(config),
-    ]
+    # With a mistake in it, it may be too odd to be completed.
+    problems = schema_problems(config, schema)
+    if not problems:
+        config = with_defaults(config, schema)
+        problems = [*_reference_problems(config), *_training_problems(config)]
     if problems:
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise InputError(
             f"The configuration in {file} has a mistake:\n  " + "\n  ".join(problems[:5]) + more
         )
     return config
-
-
-def _resolve(schema: dict, root: dict) -> dict:
-    """Return the schema that a ``$ref`` points to, with the keys that stand beside it."""
-    if "$ref" not in schema:
-        return schema
-    target: Any = root
-    for step in schema["$ref"].removeprefix("#/").split("/"):
-        target = target[step]
-    return {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
-
-
-def _fill_defaults(value: Any, schema: dict, root: dict) -> None:
-    schema = _resolve(schema, root)
-    if isinstance(value, dict):
-        for key, entry in schema.get("properties", {}).items():
-            entry = _resolve(entry, root)
-            if key not in value and "default" in entry:
-                value[key] = copy.deepcopy(entry["default"])
-            if key in value:
-                _fill_defaults(value[key], entry, root)
-        others = schema.get("additionalProperties")
-        if isinstance(others, dict):
-            for key in value.keys() - schema.get("properties", {}).keys():
-                _fill_defaults(value[key], others, root)
-    elif isinstance(value, list) and "items" in schema:
-        for item in value:
-            _fill_defaults(item, schema["items"], root)
-
-
-def _leaves(error: ValidationError) -> Iterator[ValidationError]:
-    if error.context:
-        for inner in error.context:
-            yield from _leaves(inner)
-    else:
-        yield error
-
-
-def _path(keys: Any) -> str:
-    return ".".join(str(key) for key in keys) or "(top level)"
-
-
-def _nearest(word: str, words: list[str]) -> str:
-    matches = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f" Did you mean '{matches[0]}'?" if matches else ""
-
-
-def _message(error: ValidationError) -> str:
-    where = _path(error.absolute_path)
-    rule, expected, found = error.validator, error.validator_value, error.instance
-    if rule == "additionalProperties":
-        valid = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(found) - set(valid), key=str)
-        return "; ".join(
-            f"{_path([*error.absolute_path, key])}: unknown key.{_nearest(str(key), valid)} "
-            + (f"Valid keys: {', '.join(valid)}." if valid else "No keys are allowed here.")
-            for key in unknown
-        )
-    if rule == "required":
-        missing = [key for key in expected if key not in found]
-        return f"{where}: the key '{missing[0]}' is missing."
-    if rule == "type":
-        names = [
-            TYPE_NAMES[name] for name in ([expected] if isinstance(expected, str) else expected)
-        ]
-        hint = ""
-        if isinstance(found, str) and expected in ("number", "integer"):
-            hint = " Write numbers like 0.001 (YAML reads 1e-3 as text) and without quotes."
-        return f"{where}: {found!r} should be {' or '.join(names)}.{hint}"
-    if rule == "enum":
-        values = [str(value) for value in expected]
-        return (
-            f"{where}: {found!r} is not one of {', '.join(values)}.{_nearest(str(found), values)}"
-        )
-    if rule == "pattern":
-        return f"{where}: {found!r} has characters that are not allowed (pattern {expected})."
-    if rule in ("minProperties", "maxProperties"):
-        valid = ", ".join(sorted(error.schema.get("properties", {})))
-        return f"{where}: give exactly one of {valid}." if valid else f"{where}: is empty."
-    if rule == "oneOf":
-        return f"{where}: {error.schema.get('description', error.message)}"
-    return f"{where}: {error.message}."
 
 
 def _reference_problems(config: dict) -> Iterator[str]:
@@ -168,7 +62,7 @@ def _reference_problems(config: dict) -> Iterator[str]:
                 yield f"networks.{name}.{source}: give {words}."
 
     def missing(at: str, name: str) -> str:
-        near = _nearest(name, list(networks))
+        near = did_you_mean(name, networks)
         return f"{at}: there is no network '{name}'.{near} Networks: {', '.join(networks)}."
 
     for group, names in config.get("claims", {}).items():
@@ -192,7 +86,7 @@ def _reference_problems(config: dict) -> Iterator[str]:
                     layers = networks[name]["layers"]
                     yield (
                         f"figures.{figure}.layer: network '{name}' does not list the layer "
-                        f"'{options['layer']}'.{_nearest(options['layer'], layers)} "
+                        f"'{options['layer']}'.{did_you_mean(options['layer'], layers)} "
                         f"Layers: {', '.join(layers)}."
                     )
 

@@ -1,22 +1,63 @@
 """The registry of files to download: what config/downloads.yaml may say, and fetching by name."""
 
-import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from dissection.downloads.fetch import fetch
 from dissection.downloads.file_checks import PROBLEMS
-from dissection.errors import InputError
+from dissection.errors import InputError, did_you_mean
+from dissection.jobs.schemas import read_yaml, schema_problems
 
-# Hexadecimal digits of a checksum. Some publishers give only the head of a sha256, in the name.
-DIGITS = {"md5": (32, 32), "sha1": (40, 40), "sha256": (8, 64)}
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
 RECORD = "recorded_hashes.yaml"
+
+
+def _digits(least: int, most: int) -> dict[str, Any]:
+    count = str(least) if least == most else f"{least} to {most}"
+    return {
+        "type": "string",
+        "pattern": rf"^[0-9a-f]{{{least},{most}}}\Z",
+        "expected": f"{count} hexadecimal digits in lower case (if need be in quotes)",
+    }
+
+
+# Of config/downloads.yaml; what the keys mean stands at `Download`.
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["path", "urls", "kind"],
+        "properties": {
+            "path": {
+                "type": "string",
+                "pattern": r"^(?!\.{1,2}(/|\Z))[^/\\]+(/(?!\.{1,2}(/|\Z))[^/\\]+)*\Z",
+                "expected": "a path within the folder of downloads, like broden/broden1_227.zip",
+            },
+            "urls": {
+                "type": "array",
+                "minItems": 1,
+                "uniqueItems": True,
+                "expected": "a list of different addresses",
+                "items": {
+                    "type": "string",
+                    "pattern": r"^https?://[^/\s]+(/\S*)?\Z",
+                    "expected": "a http or https URL",
+                },
+            },
+            "kind": {"enum": list(PROBLEMS)},
+            "md5": _digits(32, 32),
+            "sha1": _digits(40, 40),
+            # Some publishers give only the head of a sha256, in the file's name.
+            "sha256": _digits(8, 64),
+            "size": {"type": "integer", "minimum": 1, "expected": "a number of bytes"},
+            "note": {"type": "string"},
+        },
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -70,98 +111,21 @@ def read_registry(file: str | Path) -> dict[str, Download]:
     InputError
         With every mistake found: the entry, the key, what is allowed.
     """
-    try:
-        with Path(file).open(encoding="utf-8") as stream:
-            entries = yaml.load(stream, _UniqueKeys)  # a SafeLoader
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read: {error}") from error
+    entries = read_yaml(file)
     if not isinstance(entries, dict) or not entries:
         raise InputError(f"{file} has no entries.")
-    problems = []
+    problems = schema_problems(entries, SCHEMA)
     names_by_path: dict[str, str] = {}
-    for name, entry in entries.items():
-        problems += [f"{name}: {problem}" for problem in _problems(entry)]
-        if isinstance(entry, dict) and isinstance(entry.get("path"), str):
-            other = names_by_path.setdefault(entry["path"], name)
-            if other != name:
-                problems.append(f"{name}: 'path' is that of {other} too.")
+    for name, entry in {} if problems else entries.items():
+        other = names_by_path.setdefault(entry["path"], name)
+        if other != name:
+            problems.append(f"{name}.path: it is that of {other} too.")
     if problems:
         raise InputError(f"{file} has mistakes:\n  " + "\n  ".join(problems))
     return {
-        str(name): Download(name=str(name), **(entry | {"urls": tuple(entry["urls"])}))
+        name: Download(name=name, **(entry | {"urls": tuple(entry["urls"])}))
         for name, entry in entries.items()
     }
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML without keys given twice, of which the last would win silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _problems(entry: Any) -> list[str]:
-    """Return what is wrong with one entry of the registry."""
-    if not isinstance(entry, dict):
-        return ["should be a group of keys."]
-    known = [key for key in Download.__dataclass_fields__ if key != "name"]
-    problems = []
-    for key in entry:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
-            problems.append(f"unknown key '{key}'.{hint} Valid keys: {', '.join(known)}.")
-    problems += [
-        f"the key '{key}' is missing." for key in ("path", "urls", "kind") if key not in entry
-    ]
-    for key, value in entry.items():
-        problem = _value_problem(key, value) if key in known else None
-        if problem:
-            problems.append(f"'{key}' {problem}, not {value!r}.")
-    return problems
-
-
-def _value_problem(key: str, value: Any) -> str | None:
-    if key in DIGITS:
-        low, high = DIGITS[key]
-        digits = rf"[0-9a-f]{{{low},{high}}}"
-        if not isinstance(value, str) or not re.fullmatch(digits, value):
-            count = str(low) if low == high else f"{low} to {high}"
-            return f"should be {count} hexadecimal digits in lower case (if need be in quotes)"
-    elif key == "size":
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-            return "should be a number of bytes"
-    elif key == "kind":
-        if value not in list(PROBLEMS):
-            return f"should be one of {', '.join(PROBLEMS)}"
-    elif key == "urls":
-        if not isinstance(value, list) or not value or not all(map(_is_url, value)):
-            return "should be a list of http or https URLs"
-        if len(set(value)) < len(value):
-            return "should name each URL once"
-    elif not isinstance(value, str):
-        return "should be text"
-    elif key == "path":
-        path = PurePosixPath(value)
-        outside = path.is_absolute() or ".." in path.parts or "\\" in value
-        if outside or value != str(path) or value == ".":
-            return "should be a path within the folder of downloads, like broden/broden1_227.zip"
-    return None
-
-
-def _is_url(value: Any) -> bool:
-    if not isinstance(value, str):
-        return False
-    parts = urlsplit(value)
-    return parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def torchvision_download(weights: str) -> Download:
@@ -193,8 +157,7 @@ def torchvision_download(weights: str) -> Download:
             for name in models.list_models(module=models)
             for entry in models.get_model_weights(name)
         ]
-        close = difflib.get_close_matches(weights, names, n=3)
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        hint = did_you_mean(weights, names)
         raise InputError(f"torchvision has no weights named '{weights}'.{hint}") from error
     file = PurePosixPath(urlsplit(url).path).name
     head = HASH_IN_NAME.search(file)

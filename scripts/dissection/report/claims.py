@@ -7,12 +7,14 @@ error of that. A criterion turns an effect into a verdict, the same way for ever
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
+from dissection.jobs.schemas import read_yaml, schema_problems
 
 RULE = "per_category"  # the rule of the paper's published counts
 TIMES_SPREAD = 2.0
@@ -189,6 +191,55 @@ MEASURES: dict[str, Callable[[Evidence, Mapping], Effect]] = {
 }
 
 
+# Of workflow/claims.yaml.
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["figure", "statement", "published", "measure", "criterion"],
+        "properties": {
+            "figure": {"type": "string", "pattern": r"^slide\d\d_\w+\Z"},
+            "statement": {"type": "string"},
+            "published": {"type": "string"},
+            "measure": {"enum": list(MEASURES)},
+            "more": {"type": "string"},
+            "fewer": {"type": "string"},
+            "categories": {"type": "array", "items": {"enum": list(CATEGORIES)}},
+            "criterion": {
+                "if": {"type": "object"},
+                "then": {
+                    "additionalProperties": False,
+                    "required": ["margin"],
+                    "properties": {"margin": {"type": "number", "exclusiveMinimum": 0}},
+                },
+                "else": {"enum": ["direction"]},
+            },
+        },
+    },
+}
+
+
+def read_claims(file: str | Path) -> list[dict]:
+    """Read the claims and their criteria, each with its name as ``id``.
+
+    Parameters
+    ----------
+    file : path
+        workflow/claims.yaml, which explains its keys.
+
+    Raises
+    ------
+    InputError
+        With every mistake found: the claim, the key, what is allowed.
+    """
+    claims = read_yaml(file)
+    problems = schema_problems(claims, SCHEMA)
+    if problems:
+        raise InputError(f"{file} has mistakes:\n  " + "\n  ".join(problems))
+    return [{"id": name, **claim} for name, claim in claims.items()]
+
+
 def verdict(effect: Effect, criterion: str | Mapping) -> str:
     """Return ``replicated``, ``not replicated`` or ``inconclusive``.
 
@@ -218,27 +269,12 @@ def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
     Parameters
     ----------
     claims : sequence of mappings
-        As in workflow/claims.yaml.
+        As `read_claims` returns them.
     evidence : Evidence
-
-    Raises
-    ------
-    InputError
-        If a claim names a measure, a category or a criterion that does not exist.
     """
     rows = []
     for claim in claims:
         criterion = claim["criterion"]
-        known = criterion == "direction" or (
-            isinstance(criterion, Mapping) and set(criterion) == {"margin"}
-        )
-        if claim["measure"] not in MEASURES or not known:
-            raise InputError(
-                f"Claim '{claim['id']}': measures are {', '.join(MEASURES)}; a criterion is "
-                "'direction' or a margin."
-            )
-        if not set(claim.get("categories", ())) <= set(CATEGORIES):
-            raise InputError(f"Claim '{claim['id']}': categories are {', '.join(CATEGORIES)}.")
         effect = MEASURES[claim["measure"]](evidence, claim)
         words = (
             f"effect > {TIMES_SPREAD:g} spread"
