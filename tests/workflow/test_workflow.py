@@ -49,14 +49,13 @@ def test_tables_keep_their_columns(finished):
     assert list(detectors["category"]) == [*categories, "total"] * 2
 
 
-def test_every_claim_has_a_verdict(finished):
+def test_every_claim_that_the_run_has_networks_for_has_a_verdict(finished):
     claims = yaml.safe_load((ROOT / "workflow/claims.yaml").read_text())
     table = pd.read_csv(finished / "results/smoke/claims.csv", keep_default_na=False)
-    assert list(table["id"]) == list(claims)
-    assert set(table["verdict"]) <= {"replicated", "not replicated", "inconclusive"}
     # This run has no networks for these.
-    without = table.set_index("id").loc[["supervision_none", "batch_norm"]]
-    assert set(without["verdict"]) == {"inconclusive"}
+    expected = [name for name in claims if name not in ("supervision_none", "batch_norm")]
+    assert list(table["id"]) == expected
+    assert set(table["verdict"]) <= {"replicated", "not replicated", "inconclusive"}
 
 
 def test_rotation_by_nothing_counts_what_the_layer_itself_counts(finished):

@@ -1,7 +1,7 @@
 """The slides' claims as tests on tables, with criteria that were fixed beforehand.
 
 A measure turns tables into an `Effect`: how far the run points the claimed way, and the standard
-error of that. A criterion turns an effect into a verdict, the same way for every claim.
+error of that; or into None if the run has no networks, rotation or snapshots for the claim. A criterion turns an effect into a verdict, the same way for every claim.
 """
 
 import math
@@ -43,6 +43,11 @@ class Effect:
     measured: str
 
 
+NOT_ROTATED_FULLY = Effect(
+    math.nan, math.nan, "rotation.alphas lacks 0 or 1, none and a full rotation"
+)
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The tables that claims are judged by.
@@ -79,7 +84,7 @@ class Evidence:
         return float(rows["unique"].sum()), float(np.sqrt((rows["unique_se"] ** 2).sum()))
 
 
-def difference(evidence: Evidence, claim: Mapping) -> Effect:
+def difference(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Compare the mean unique detectors of two groups of networks.
 
     Spread: the variance between networks is that of the baseline's seeds; the bootstrap's variance
@@ -88,8 +93,7 @@ def difference(evidence: Evidence, claim: Mapping) -> Effect:
     categories = claim.get("categories")
     more, fewer = (evidence.groups.get(claim[key], ()) for key in ("more", "fewer"))
     if not more or not fewer:
-        missing = claim["fewer"] if more else claim["more"]
-        return Effect(math.nan, math.nan, f"no network stands for {missing} in this run")
+        return None
     means, variance = [], 0.0
     baseline = evidence.groups.get("baseline", ())
     seeds = [evidence.count(name, None, categories)[0] for name in baseline]
@@ -104,13 +108,13 @@ def difference(evidence: Evidence, claim: Mapping) -> Effect:
     return Effect(float(means[0] - means[1]), float(np.sqrt(variance)), text)
 
 
-def emergence(evidence: Evidence, claim: Mapping) -> Effect:
+def emergence(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Compare the last layer's unique detectors with the most of the first two layers'.
 
     Spread: bootstrap over images.
     """
     if not evidence.groups.get("baseline"):
-        return Effect(math.nan, math.nan, "no network stands for baseline in this run")
+        return None
     network = evidence.groups["baseline"][0]
     layers = evidence.layers[network]
     if len(layers) < 3:
@@ -122,13 +126,15 @@ def emergence(evidence: Evidence, claim: Mapping) -> Effect:
     return Effect(last - most, math.hypot(last_error, error), text)
 
 
-def rotation_fall(evidence: Evidence, claim: Mapping) -> Effect:
-    """Return the share of unique detectors that the greatest rotation removes.
+def rotation_fall(evidence: Evidence, claim: Mapping) -> Effect | None:
+    """Return the share of unique detectors that a full rotation removes.
 
     Spread: between random rotations, and by the bootstrap for the unrotated count.
     """
     if evidence.rotation is None:
-        return Effect(math.nan, math.nan, "no rotation in this run")
+        return None
+    if not _rotated_fully(evidence.rotation):
+        return NOT_ROTATED_FULLY
     before, after = _rotated(evidence.rotation, "unique")
     _, error = evidence.count(*evidence.rotated)
     start, end = before.mean(), after.mean()
@@ -138,24 +144,28 @@ def rotation_fall(evidence: Evidence, claim: Mapping) -> Effect:
     return Effect(1 - end / start, spread, f"{start:.0f} to {end:.1f} ({end / start - 1:+.0%})")
 
 
-def rotation_accuracy(evidence: Evidence, claim: Mapping) -> Effect:
-    """Return the change of the linear probe's accuracy by the greatest rotation.
+def rotation_accuracy(evidence: Evidence, claim: Mapping) -> Effect | None:
+    """Return the change of the linear probe's accuracy by a full rotation.
 
     Spread: between random rotations. The network's own accuracy does not change by construction
     and is no evidence.
     """
     if evidence.rotation is None:
-        return Effect(math.nan, math.nan, "no rotation in this run")
+        return None
+    if not _rotated_fully(evidence.rotation):
+        return NOT_ROTATED_FULLY
     before, after = _rotated(evidence.rotation, "probe_accuracy")
     text = f"linear probe {before.mean():.3f} to {after.mean():.3f}"
     return Effect(float((after - before).mean()), _standard_error(after - before), text)
 
 
-def growth(evidence: Evidence, claim: Mapping) -> Effect:
+def growth(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Return Spearman's rank correlation of iteration and unique detectors.
 
     Spread: the standard error of a rank correlation between unrelated quantities, 1/sqrt(n - 1).
     """
+    if not evidence.iterations:
+        return None
     if len(evidence.iterations) < 3:
         return Effect(math.nan, math.nan, "fewer than three snapshots in this run")
     table = pd.DataFrame(
@@ -171,12 +181,14 @@ def growth(evidence: Evidence, claim: Mapping) -> Effect:
     return Effect(float(correlation), 1 / math.sqrt(len(table) - 1), text)
 
 
-def variation(evidence: Evidence, claim: Mapping) -> Effect:
+def variation(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Return the standard deviation of unique detectors between seeds, relative to their mean.
 
     Spread: the standard error of a standard deviation of n normal values, sd / sqrt(2 (n - 1)).
     """
-    counts = [evidence.count(name)[0] for name in evidence.groups.get("baseline", ())]
+    if not evidence.groups.get("baseline"):
+        return None
+    counts = [evidence.count(name)[0] for name in evidence.groups["baseline"]]
     if len(counts) < 2 or np.mean(counts) == 0:
         return Effect(math.nan, math.nan, "fewer than two seeds in this run")
     relative = float(np.std(counts, ddof=1) / np.mean(counts))
@@ -185,7 +197,7 @@ def variation(evidence: Evidence, claim: Mapping) -> Effect:
     return Effect(relative, relative / math.sqrt(2 * (len(counts) - 1)), text)
 
 
-MEASURES: dict[str, Callable[[Evidence, Mapping], Effect]] = {
+MEASURES: dict[str, Callable[[Evidence, Mapping], Effect | None]] = {
     measure.__name__: measure
     for measure in (difference, emergence, rotation_fall, rotation_accuracy, growth, variation)
 }
@@ -264,7 +276,7 @@ def verdict(effect: Effect, criterion: str | Mapping) -> str:
 
 
 def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
-    """Return one row a claim, with the columns `COLUMNS`.
+    """Return one row a claim that the run has something for, with the columns `COLUMNS`.
 
     Parameters
     ----------
@@ -276,6 +288,8 @@ def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
     for claim in claims:
         criterion = claim["criterion"]
         effect = MEASURES[claim["measure"]](evidence, claim)
+        if effect is None:
+            continue
         words = (
             f"effect > {TIMES_SPREAD:g} spread"
             if criterion == "direction"
@@ -295,12 +309,16 @@ def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def _rotated_fully(rotation: pd.DataFrame) -> bool:
+    return {0, 1} <= set(rotation["alpha"])
+
+
 def _rotated(rotation: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """A column's totals at the smallest and the greatest rotation, by seed."""
+    """A column's totals without a rotation and at a full one, by seed."""
     table = rotation[rotation["category"] == "total"].pivot(
         index="seed", columns="alpha", values=column
     )
-    return table[table.columns.min()].to_numpy(float), table[table.columns.max()].to_numpy(float)
+    return table[0].to_numpy(float), table[1].to_numpy(float)
 
 
 def _standard_error(values: np.ndarray) -> float:
