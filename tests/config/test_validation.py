@@ -82,12 +82,16 @@ def test_unknown_key_names_its_path_the_nearest_key_and_the_file():
     assert len(text.splitlines()) == 2
 
 
-def test_number_written_as_yaml_text_is_explained():
+def test_numbers_as_text():
     config = read("smoke.yaml")
     config["training"]["learning_rate"] = yaml.safe_load("1e-3")
-    text = message(config)
-    assert "training.learning_rate: '1e-3' should be a number" in text
-    assert "0.001" in text
+    config["dissection"] = {"shards": "2", "quantile": "0.01"}  # as from --config
+    completed = complete(config, SCHEMA, "x")
+    assert completed["training"]["learning_rate"] == 0.001
+    assert completed["dissection"]["shards"] == 2
+    assert completed["dissection"]["quantile"] == 0.01
+    config["training"]["learning_rate"] = "fast"
+    assert "training.learning_rate: 'fast' should be a number" in message(config)
 
 
 def test_value_outside_the_allowed_ones_lists_them():

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from dissection.errors import InputError
-from dissection.jobs.schemas import read_yaml, schema_problems, with_defaults
+from dissection.jobs.schemas import read_yaml, schema_problems, with_defaults, with_numbers
 
 SCHEMA = yaml.safe_load("""
 type: object
@@ -41,7 +41,7 @@ $defs:
         ("count: 2", []),
         ("count: 2.0", ["count: 2.0 should be a whole number."]),
         ("count: true", ["count: True should be a whole number."]),
-        ("count: '2'", ["count: '2' should be a whole number. Write numbers like 0.001"]),
+        ("count: '2'", ["count: '2' should be a whole number. Write numbers like"]),
         ("count: 0", ["count: 0 is less than the minimum of 1."]),
         ("{count: 1, share: .nan}", ["share: nan should be a number."]),
         ("{count: 1, share: -.inf}", ["share: -inf should be a number."]),
@@ -73,6 +73,38 @@ def test_mistakes(text, problems):
     assert len(found) == len(problems)
     for line, start in zip(found, problems, strict=True):
         assert line.startswith(start)
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("{count: '2'}", {"count": 2}),
+        ("{count: '-2'}", {"count": -2}),
+        ("{count: '2.0'}", {"count": "2.0"}),
+        ("{count: '2x'}", {"count": "2x"}),
+        ("{count: '٢'}", {"count": "٢"}),
+        ("{share: 1e-3}", {"share": 0.001}),
+        ("{share: '.5'}", {"share": 0.5}),
+        ("{share: '1.'}", {"share": 1.0}),
+        ("{share: 'nan'}", {"share": "nan"}),
+        ("{share: 'inf'}", {"share": "inf"}),
+        ("{share: '1_0'}", {"share": "1_0"}),
+        ("{name: '2'}", {"name": "2"}),
+        (
+            "{members: {x: {a: '1', sizes: ['1', 2]}}}",
+            {"members": {"x": {"a": 1, "sizes": [1, 2]}}},
+        ),
+        ("{unknown: '2'}", {"unknown": "2"}),
+        ("{on: 'False', side: '224'}", {True: "False", "side": 224}),
+        ("{'on': 'False', side: 'x'}", {"on": False, "side": "x"}),
+        ("[1]", [1]),
+    ],
+)
+def test_text_that_is_a_number(text, value):
+    schema = SCHEMA | {
+        "properties": SCHEMA["properties"] | {"on": {"type": "boolean"}, "side": {"enum": [224]}}
+    }
+    assert with_numbers(yaml.safe_load(text), schema) == value
 
 
 def test_defaults_fill_copies():

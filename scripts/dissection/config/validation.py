@@ -7,7 +7,7 @@ What a schema cannot say, how keys belong together, is checked here.
 from collections.abc import Iterator
 
 from dissection.errors import InputError, did_you_mean
-from dissection.jobs.schemas import schema_problems, with_defaults
+from dissection.jobs.schemas import schema_problems, with_defaults, with_numbers
 from dissection.training.settings import last_iteration, own_settings
 
 # Where a network comes from; and what names its files.
@@ -35,6 +35,7 @@ def complete(config: dict, schema: dict, file: str) -> dict:
     InputError
         On the first mistakes found: a line for each, with the key's path and what is allowed.
     """
+    config = with_numbers(config, schema)
     # With a mistake in it, it may be too odd to be completed.
     problems = schema_problems(config, schema)
     if not problems:

@@ -6,6 +6,7 @@ takes the place of the keyword's own message.
 
 import copy
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ TYPE_NAMES = {
     "number": "a number",
     "boolean": "true or false",
 }
+_NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def _is_integer(checker: TypeChecker, value: Any) -> bool:
@@ -107,6 +109,46 @@ def with_defaults(value: Any, schema: dict) -> Any:
     return value
 
 
+def with_numbers(value: Any, schema: dict) -> Any:
+    """Return a copy in which text is a number, or true or false, where the schema wants that.
+
+    YAML reads ``1e-3`` as text, and Snakemake hands over as text all that is nested in a value of
+    its option ``--config``.
+
+    Examples
+    --------
+    >>> schema = {"properties": {"share": {"type": "number"}, "name": {"type": "string"}}}
+    >>> with_numbers({"share": "1e-3", "name": "7"}, schema)
+    {'share': 0.001, 'name': '7'}
+    """
+    return _with_numbers(value, schema, schema)
+
+
+def _with_numbers(value: Any, schema: dict, root: dict) -> Any:
+    schema = _resolve(schema, root)
+    if isinstance(value, dict):
+        known, others = schema.get("properties", {}), schema.get("additionalProperties")
+        others = others if isinstance(others, dict) else {}
+        return {
+            key: _with_numbers(entry, known.get(key, others), root) for key, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [_with_numbers(entry, schema.get("items", {}), root) for entry in value]
+    if not isinstance(value, str):
+        return value
+    kind = schema.get("type")
+    if kind in ("integer", "number") and re.fullmatch(r"[+-]?[0-9]+", value):
+        return int(value)
+    if kind == "number" and re.fullmatch(
+        r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", value
+    ):
+        return float(value)
+    if kind == "boolean" and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    same = [allowed for allowed in schema.get("enum", []) if str(allowed) == value]
+    return same[0] if same else value
+
+
 def _resolve(schema: dict, root: dict) -> dict:
     """Return the schema that a ``$ref`` points to, with the keys that stand beside it."""
     if "$ref" not in schema:
@@ -180,7 +222,7 @@ def _messages(error: ValidationError) -> Iterator[str]:
         names = [expected] if isinstance(expected, str) else expected
         hint = ""
         if isinstance(found, str) and expected in ("number", "integer"):
-            hint = " Write numbers like 0.001 (YAML reads 1e-3 as text) and without quotes."
+            hint = " Write numbers like 0.001 or 1e-3."
         words = " or ".join(TYPE_NAMES[name] for name in names)
         yield f"{where}: {found!r} should be {words}.{hint}"
     elif rule == "enum":

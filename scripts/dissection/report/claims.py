@@ -1,7 +1,8 @@
 """The slides' claims as tests on tables, with criteria that were fixed beforehand.
 
 A measure turns tables into an `Effect`: how far the run points the claimed way, and the standard
-error of that; or into None if the run has no networks, rotation or snapshots for the claim. A criterion turns an effect into a verdict, the same way for every claim.
+error of that; or into None if the run has no networks, rotation or snapshots for the claim. A
+criterion turns an effect into a verdict, the same way for every claim.
 """
 
 import math
