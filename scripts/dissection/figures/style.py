@@ -1,7 +1,9 @@
 """One style for every figure, and one way to save it."""
 
+import functools
+import logging
+import warnings
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -10,9 +12,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontEntry, fontManager, get_font
+from matplotlib.text import Text
 from matplotlib.textpath import TextPath
 
 from dissection.jobs.files import whole_file
+from dissection.jobs.logs import log
+
+# It says of every other font at every use that it does not have the very weight.
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,8 +36,10 @@ EMPTY = "#F0F0F0"
 
 TITLE = 8.5  # points: what a whole figure shows
 SMALL = 6.0  # points: numbers on bars, names on segments
+FONT = "DejaVu Sans"  # comes with matplotlib, so it is the same everywhere
+BOXES = "Last Resort"  # a font of matplotlib's that has a box for every character
 STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.family": FONT,
     "font.size": 7.0,
     "text.parse_math": False,  # a "$" in a concept's name is a dollar
     "axes.titlesize": 7.5,
@@ -63,7 +73,7 @@ STYLE = {
 def styled(function: Callable[P, R]) -> Callable[P, R]:
     """Run a function in the style of the figures, whatever the user's own matplotlibrc says."""
 
-    @wraps(function)
+    @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
@@ -89,10 +99,14 @@ def save(
     table : DataFrame
         What the figure draws.
     """
-    with whole_file(pdf) as path:
-        figure.savefig(path, format="pdf", metadata={"CreationDate": None})
-    with whole_file(png) as path:
-        figure.savefig(path, format="png")
+    for text in figure.findobj(Text):
+        text.set_fontfamily(font_families(text.get_text()))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # the log says it, once
+        with whole_file(pdf) as path:
+            figure.savefig(path, format="pdf", metadata={"CreationDate": None})
+        with whole_file(png) as path:
+            figure.savefig(path, format="png")
     with whole_file(csv) as path:
         table.to_csv(path, index=False)
 
@@ -109,11 +123,62 @@ def readable_on(color: str) -> str:
     return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else INK
 
 
+def font_families(text: str) -> list[str]:
+    """Return the fonts that a text takes: the style's, and for other scripts installed ones.
+
+    Matplotlib's own font knows Latin, Greek, Cyrillic, Arabic and more, but not, say, Chinese.
+    What no installed font knows is drawn as boxes, and the log says so once.
+    """
+    unknown = frozenset(text) - _characters(fontManager.findfont(FONT)) - set("\n\r\t")
+    return [FONT, *_other_fonts(unknown)] if unknown else [FONT]
+
+
+@functools.cache
+def _other_fonts(characters: frozenset[str]) -> tuple[str, ...]:
+    """Return few installed fonts that have these characters."""
+    left, found = set(characters), []
+    fonts = [
+        font
+        for font in fontManager.ttflist
+        if font.style == "normal" and not font.name.startswith(BOXES)
+    ]
+    while left and fonts:
+        has_most = max(fonts, key=lambda font: (len(left & _known(font)), -_from_regular(font)))
+        if not left & _known(has_most):
+            break
+        left -= _known(has_most)
+        found.append(has_most.name)
+    if left:
+        log.warning(
+            "No installed font has %s: drawn as boxes. Install one, such as Noto Sans, and delete "
+            "the folder %s.",
+            *("".join(sorted(left)), matplotlib.get_cachedir()),
+        )
+    return tuple(found)
+
+
+def _from_regular(font: FontEntry) -> int:
+    return abs(font.weight - 400) if isinstance(font.weight, int) else 400
+
+
+def _known(font: FontEntry) -> frozenset[str]:
+    try:
+        return _characters(font.fname)
+    except (OSError, RuntimeError):  # gone, or damaged
+        return frozenset()
+
+
+@functools.cache
+def _characters(file: str) -> frozenset[str]:
+    return frozenset(map(chr, get_font(file).get_charmap()))
+
+
 def text_width(text: str, points: float) -> float:
     """Width of a text set at a size in points, in points."""
     if not text.strip():
         return 0.0
-    with matplotlib.rc_context({"font.family": STYLE["font.family"]}):
+    with matplotlib.rc_context({"font.family": font_families(text)}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         return float(TextPath((0, 0), text, size=points).get_extents().width)
 
 
