@@ -239,13 +239,17 @@ def test_units_are_shown_best_first(page):
         }))"""
     )
     for row, article in zip(UNITS.to_dict("records"), articles, strict=True):
-        name = f" {concept_name(row['label'])} ({row['category']})" if row["label"] else ""
+        name = (
+            f" {concept_name(row['label'], row['category'])} ({row['category']})"
+            if row["label"]
+            else ""
+        )
         assert article["head"] == [f"unit {row['unit']}{name}", f"IoU {row['score']:.3f}"]
         best = sorted(
             (-row[f"{c}-iou"], CATEGORIES.index(c), c) for c in CATEGORIES if row[f"{c}-label"]
         )
         assert article["lines"] == [
-            [c, concept_name(row[f"{c}-label"]), f"{row[f'{c}-iou']:.3f}"] for _, _, c in best
+            [c, concept_name(row[f"{c}-label"], c), f"{row[f'{c}-iou']:.3f}"] for _, _, c in best
         ]
         assert article["weak"] == [-iou <= 0.04 for iou, _, _ in best]
         dead = row["score"] == 0
@@ -287,7 +291,7 @@ def units_with(*words):
     found = []
     for row in UNITS.to_dict("records"):
         names = [f"unit {row['unit']}"] + [
-            concept_name(row[f"{c}-label"]) for c in CATEGORIES if row[f"{c}-iou"] > 0.04
+            concept_name(row[f"{c}-label"], c) for c in CATEGORIES if row[f"{c}-iou"] > 0.04
         ]
         if all(word in " ".join(names).lower() for word in words):
             found.append(row["unit"])
