@@ -35,7 +35,7 @@ def changed(changes):
         if value is None:
             del place[last]
         else:
-            place[last] = value
+            place[last] = copy.deepcopy(value)
     return config
 
 
@@ -61,8 +61,8 @@ def changed(changes):
         ),
         (  # Another order of layers and of networks.
             {
-                "networks/alexnet/layers": ["conv3", "conv1", "conv5"],
                 "networks": dict(reversed(SMOKE["networks"].items())),
+                "networks/alexnet/layers": ["conv3", "conv1", "conv5"],
             },
             {"slide08_layers", "judge_claims", *PAGE},
         ),
