@@ -16,6 +16,7 @@ if not workflow.configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/downloads.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/dissection.smk"
@@ -28,7 +29,7 @@ rule all:
     """Everything that the configuration asks for."""
     default_target: True
     input:
-        figures_of_the_run,
-        unit_pages,
+        [RUN.figure(figure).values() for figure in CONFIG["figures"]],
+        [page for *_, page in RUN.unit_pages()],
         rules.judge_claims.output,
         rules.make_report.output,

@@ -13,7 +13,7 @@ def main() -> None:
     shards = shard_ranges(len(broden), params.shards, params.batch_size)
     cache_activations(
         open_network(params.network, snakemake.input.files, snakemake.wildcards.network),
-        params.network["layers"],
+        params.layers,
         broden.load_image,
         shards[int(snakemake.wildcards.shard)],
         snakemake.output.activations,

@@ -26,8 +26,10 @@ PACKAGES = (
 def main() -> None:
     files, params = snakemake.input, snakemake.params
     figures = {
-        name: (Path(png).read_bytes(), Path(caption).read_text(encoding="utf-8"))
-        for name, png, caption in zip(params.figures, files.figures, files.captions, strict=True)
+        name: (title, Path(png).read_bytes(), Path(caption).read_text(encoding="utf-8"))
+        for (name, title), png, caption in zip(
+            params.figures.items(), files.figures, files.captions, strict=True
+        )
     }
     page = report_page(
         Path(files.template).read_text(encoding="utf-8"),
@@ -35,7 +37,8 @@ def main() -> None:
         dict(sorted(figures.items())),
         pd.read_csv(files.claims, keep_default_na=False, na_values={"effect": "", "spread": ""}),
         yaml.safe_dump(dict(params.configuration), sort_keys=False, allow_unicode=True),
-        params.configuration_file,
+        params.configuration_files,
+        params.overrides,
         params.unit_pages,
         [("Python", platform.python_version())] + [(name, version(name)) for name in PACKAGES],
     )

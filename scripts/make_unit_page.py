@@ -22,7 +22,7 @@ def main() -> None:
     page = units_page(
         Path(files.template).read_text(encoding="utf-8"),
         params.title,
-        snakemake.wildcards.layer,
+        params.layer,
         units,
         np.load(files.thresholds),
         TopImages.load(files.top_images),

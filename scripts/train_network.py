@@ -6,7 +6,9 @@ from dissection.training.train import train
 
 def main() -> None:
     output = snakemake.output
-    trained = snakemake.params.trained
+    params = snakemake.params
+    kept = {"checkpoint_iterations": params.checkpoint_iterations}
+    trained = params.trained | {"training": params.trained["training"] | kept}
     train(
         trained,
         snakemake.input.training_set,

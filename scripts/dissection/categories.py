@@ -13,12 +13,18 @@ CATEGORY_COLORS = {
 CATEGORIES = tuple(CATEGORY_COLORS)
 
 
-def concept_name(label: str) -> str:
-    """A label as a person reads it: Broden marks colours by "-c" and scenes by "-s".
+# What Broden puts behind the names of these categories' labels.
+ENDINGS = {"color": "-c", "scene": "-s"}
+
+
+def concept_name(label: str, category: str) -> str:
+    """A label of a category as a person reads it: Broden marks colours by "-c", scenes by "-s".
 
     Examples
     --------
-    >>> concept_name("dining_room-s"), concept_name("red-c"), concept_name("zigzagged")
-    ('dining room', 'red', 'zigzagged')
+    >>> concept_name("dining_room-s", "scene"), concept_name("red-c", "color")
+    ('dining room', 'red')
+    >>> concept_name("hepatitis-c", "object")
+    'hepatitis-c'
     """
-    return label.removesuffix("-c").removesuffix("-s").replace("_", " ")
+    return label.removesuffix(ENDINGS.get(category, "")).replace("_", " ")

@@ -41,6 +41,44 @@ def test_a_module_with_its_packages_and_all_that_they_import(tmp_path):
     assert names(tmp_path, imported_files(tmp_path / "util/other.py", tmp_path)) == []
 
 
+HEAD = "import typing\nimport typing as t\nfrom typing import TYPE_CHECKING\n"
+
+
+@pytest.mark.parametrize(
+    ("condition", "body", "otherwise"),
+    [
+        ("TYPE_CHECKING", False, True),
+        ("typing.TYPE_CHECKING", False, True),
+        ("t.TYPE_CHECKING", False, True),
+        ("not TYPE_CHECKING", True, False),
+        ("not (typing.TYPE_CHECKING or False)", True, False),
+        ("TYPE_CHECKING and FAST", False, True),
+        ("TYPE_CHECKING or FAST", True, True),
+        ("FAST or not TYPE_CHECKING", True, False),
+        ("FAST and not TYPE_CHECKING", True, True),
+        ("FAST", True, True),
+        ("False", False, True),
+        ("0", False, True),
+        ("True", True, False),
+        ("TYPE_CHECKING is FAST", True, True),
+    ],
+)
+def test_imports_for_type_checkers_are_no_inputs(tmp_path, condition, body, otherwise):
+    for name in ("one", "two", "three", "four"):
+        (tmp_path / f"{name}.py").write_text("")
+    branches = f"if {condition}:\n    import one\nelse:\n    import two\n"
+    nested = (
+        "def f():\n    if FAST:\n        pass\n"
+        f"    elif {condition}:\n        from three import x\n"
+        "    else:\n        with y:\n            import four\n"
+    )
+    source = tmp_path / "source.py"
+    source.write_text(HEAD + branches + nested)
+    expected = ["one", "three"] * body + ["two", "four"] * otherwise
+    found = names(tmp_path, imported_files(source, tmp_path))
+    assert found == sorted(f"{name}.py" for name in expected)
+
+
 def test_a_package_comes_before_a_module_of_its_name(tmp_path):
     (tmp_path / "net").mkdir()
     (tmp_path / "net/__init__.py").write_text("")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import shlex
 
 import docutils.core
 import jinja2
@@ -15,7 +16,7 @@ from repository import ROOT
 from dissection.activations.geometry import Geometry, upsample
 from dissection.activations.top_images import TopImages
 from dissection.categories import CATEGORIES, CATEGORY_COLORS, concept_name
-from dissection.report.run_page import caption_html, heading, report_page
+from dissection.report.run_page import caption_html, report_page, rerun_command
 from dissection.report.unit_page import GAP, IMAGE_SIDE, masked_strip, render, units_page
 
 REPORT = ROOT / "workflow/report"
@@ -110,9 +111,9 @@ def png(width, height):
 
 
 FIGURES = {
-    "slide04_broden": (png(1600, 900), CAPTION),
-    "slide05_activation_map": (png(1050, 500), "A plain caption."),
-    "slide08_networks": (png(1600, 1200), "Another."),
+    "slide04_broden": ("Slide 4: the data set", png(1600, 900), CAPTION),
+    "slide05_activation_map": (f"Slide 5: {QUOTES}", png(1050, 500), "A plain caption."),
+    "slide08_networks": ("Slide 8: networks", png(1600, 1200), "Another."),
 }
 VERDICTS = ("replicated", "not replicated", "inconclusive")
 
@@ -137,14 +138,17 @@ def made_up_claims():
     return pd.DataFrame(rows)
 
 
-def write_report(path, claims=None, configuration_file="config/smoke.yaml", run=QUOTES):
+def write_report(
+    path, claims=None, configuration_files=("config/smoke.yaml",), overrides=("run=x",), run=QUOTES
+):
     page = report_page(
         (REPORT / "report.html").read_text(encoding="utf-8"),
         run,
         FIGURES,
         claims,
         f"run: x\ntitle: {EVIL}\n",
-        configuration_file,
+        configuration_files,
+        overrides,
         [(EVIL, QUOTES, "units/net/conv1.html")],
         [("Python", "3.11"), (EVIL, QUOTES)],
     )
@@ -239,13 +243,17 @@ def test_units_are_shown_best_first(page):
         }))"""
     )
     for row, article in zip(UNITS.to_dict("records"), articles, strict=True):
-        name = f" {concept_name(row['label'])} ({row['category']})" if row["label"] else ""
+        name = (
+            f" {concept_name(row['label'], row['category'])} ({row['category']})"
+            if row["label"]
+            else ""
+        )
         assert article["head"] == [f"unit {row['unit']}{name}", f"IoU {row['score']:.3f}"]
         best = sorted(
             (-row[f"{c}-iou"], CATEGORIES.index(c), c) for c in CATEGORIES if row[f"{c}-label"]
         )
         assert article["lines"] == [
-            [c, concept_name(row[f"{c}-label"]), f"{row[f'{c}-iou']:.3f}"] for _, _, c in best
+            [c, concept_name(row[f"{c}-label"], c), f"{row[f'{c}-iou']:.3f}"] for _, _, c in best
         ]
         assert article["weak"] == [-iou <= 0.04 for iou, _, _ in best]
         dead = row["score"] == 0
@@ -287,7 +295,7 @@ def units_with(*words):
     found = []
     for row in UNITS.to_dict("records"):
         names = [f"unit {row['unit']}"] + [
-            concept_name(row[f"{c}-label"]) for c in CATEGORIES if row[f"{c}-iou"] > 0.04
+            concept_name(row[f"{c}-label"], c) for c in CATEGORIES if row[f"{c}-iou"] > 0.04
         ]
         if all(word in " ".join(names).lower() for word in words):
             found.append(row["unit"])
@@ -431,9 +439,7 @@ def test_report(report, width, browser):
         )
         assert [h.inner_text() for h in page.query_selector_all("h2")] == [
             "The slides' claims",
-            "Slide 4: broden",
-            "Slide 5: activation map",
-            "Slide 8: networks",
+            *(title for title, *_ in FIGURES.values()),
             "Every unit",
             "How to rerun",
         ]
@@ -460,15 +466,16 @@ def test_report(report, width, browser):
         # Figures in order, with the claims about them; one that is narrow stays narrow.
         figures = page.query_selector_all("figure")
         assert [f.query_selector("img").get_attribute("alt") for f in figures] == [
-            heading(name) for name in FIGURES
+            title for title, *_ in FIGURES.values()
         ]
         assert [f.query_selector_all(".verdict") != [] for f in figures] == [False, False, True]
         assert [f.get_attribute("class") == "column" for f in figures] == [False, True, False]
         assert figures[2].inner_text().count("Paper: 79") == 2
         # Everything about rerunning.
-        again = "snakemake --cores 2 --configfile config/smoke.yaml"
-        assert page.inner_text("#rerun + pre") == again
-        assert page.locator("code", has_text=f"{again} slide05_activation_map").count() == 1
+        again = "--cores 2 --configfile config/smoke.yaml --config run=x"
+        assert page.inner_text("#rerun + pre") == f"snakemake {again}"
+        text = f"snakemake slide05_activation_map {again}"
+        assert page.locator("code", has_text=text).count() == 1
         for name, content in {
             "Versions": f"Python 3.11\n{EVIL} {QUOTES}",
             "Configuration": f"run: x\ntitle: {EVIL}",
@@ -485,12 +492,25 @@ def test_report(report, width, browser):
 
 
 def test_report_without_claims_of_the_default_configuration(tmp_path, browser):
-    path = write_report(tmp_path / "a.html", None, "/somewhere/config/config.yaml", run="mini")
+    path = write_report(tmp_path / "a.html", None, ["config/config.yaml"], [], run="mini")
     with open_page(path, browser=browser) as (page, problems):
         assert page.locator("table").count() == 0
         assert "claims" not in page.inner_text("body")
         assert page.inner_text("#rerun + pre") == "snakemake --cores 2"
         assert problems == []
+
+
+@pytest.mark.parametrize(
+    "files",
+    [["myconfig/config.yaml"], ["../config/config.yaml"], ["config/config.yaml", "b.yaml"],
+     ["it's mine.yaml", "config/config.yaml"]],
+)  # fmt: skip
+def test_every_other_configuration_is_named(files):
+    overrides = ["run=b", "training={'epochs': 1}"]
+    for target in ("", "slide04_broden"):
+        words = shlex.split(rerun_command(files, overrides, target))
+        start = ["snakemake", *([target] if target else []), "--cores", "2"]
+        assert words == [*start, "--configfile", *files, "--config", *overrides]
 
 
 def test_captions_bring_no_html_and_no_files_of_their_own(tmp_path):

@@ -58,7 +58,7 @@ def test_slides_that_need_no_training_plan_none(fresh):
         *("slide08_layers", "slide08_networks", "slide09_rotation"),
     )
     assert not jobs.keys() & {"train_network", "index_training_images"}
-    assert jobs["download_weights"] == 2 * len(CAFFE) + 4
+    assert jobs["download_file"] == 2 * len(CAFFE) + 4 + 1  # Broden
 
 
 def test_missing_training_images_are_asked_for(fresh):

@@ -329,7 +329,7 @@ def test_caffemodel_that_is_changed_afterwards_is_refused(downloaded):
     path = folder / f"resources/zoo/{SLIDE6}.caffemodel"
     note = folder / note_of(f"zoo-{SLIDE6}.caffemodel")
     content, noted = path.read_bytes(), note.read_bytes()
-    assert "download_weights" not in planned(folder, "slide06_unit_detectors", config=CONFIG)
+    assert "download_file" not in planned(folder, "slide06_unit_detectors", config=CONFIG)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     changed = sha256(path)
     result = snakemake(folder, "slide06_unit_detectors", config=CONFIG)
@@ -350,7 +350,7 @@ def test_caffemodel_that_is_changed_afterwards_is_refused(downloaded):
     # With the right file there again, its note is as good as it was.
     path.write_bytes(content)
     note.write_bytes(noted)
-    assert "download_weights" not in planned(folder, "slide06_unit_detectors", config=CONFIG)
+    assert "download_file" not in planned(folder, "slide06_unit_detectors", config=CONFIG)
 
 
 def test_files_that_cannot_be_fetched_are_named_with_every_source(files, tmp_path):

@@ -1,35 +1,18 @@
 # From: the configuration. Makes: the data set in Broden format, its packed labels, the training sets.
 
 
-rule download_broden:
-    """Fetch an archive of the released Broden, or check one that was put there by hand."""
-    input:
-        registry="config/downloads.yaml",
-        code=code("download_file"),
-    output:
-        "resources/checked/broden1_{resolution}.json",
-    log:
-        "resources/logs/download_broden-{resolution}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        name=lambda wildcards: f"broden1_{wildcards.resolution}",
-        folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
-    script:
-        script_path("download_file")
-
-
 rule unpack_broden:
     """Unpack a downloaded archive of Broden."""
     input:
-        archive=rules.download_broden.output[0],
+        archive="resources/checked/broden1_{resolution}.json",
         published="workflow/published/broden.csv",
         code=code("unpack_broden"),
     output:
         dataset=directory("resources/broden1_{resolution}"),
     log:
         "resources/logs/unpack_broden-{resolution}.log",
+    wildcard_constraints:
+        resolution="224|227|384",
     conda:
         "../../environment.yml"
     resources:
@@ -101,6 +84,8 @@ rule synthesize_training_set:
         f"{LOGS}/synthesize_training_set/{{content}}.log",
     benchmark:
         f"{BENCHMARKS}/synthesize_training_set/{{content}}.jsonl"
+    wildcard_constraints:
+        content="object|scene",
     conda:
         "../../environment.yml"
     threads: 4
@@ -113,11 +98,15 @@ rule synthesize_training_set:
         script_path("synthesize_training_set")
 
 
+# A data set that no rule makes.
+OWN_DATASET = [CONFIG["dataset"]["folder"]] if "folder" in CONFIG["dataset"] else []
+
+
 rule pack_labels:
     """Read every label map once and store it where the scorer needs no decoder."""
     input:
-        dataset=dataset_folder,
-        edits=dataset_edits,
+        dataset=RUN.dataset(),
+        edits=lambda wildcards: newest(*OWN_DATASET),
         code=code("pack_labels"),
     output:
         labels=directory(f"{RESULTS}/labels"),

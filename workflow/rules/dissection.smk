@@ -1,11 +1,20 @@
 # From: a data set, its packed labels, a network. Makes: units.csv and detectors.csv of each layer.
 
+# The activations of all shards.
+SHARDS = expand(
+    f"{RESULTS}/activations/{{network}}/{{shard}}",
+    shard=range(DISSECTION["shards"]),
+    allow_missing=True,
+)
+# For what reads the activations of one layer among a network's.
+LAYER_MEMORY = memory(2000, share=0.3, most=8000)
+
 
 rule cache_activations:
     """Run a network over one shard of the images and keep the activation maps of all its layers."""
     input:
-        dataset=dataset_folder,
-        edits=dataset_edits,
+        dataset=RUN.dataset(),
+        edits=lambda wildcards: newest(*OWN_DATASET),
         files=network_files,
         code=code("cache_activations"),
     output:
@@ -22,7 +31,9 @@ rule cache_activations:
         runtime=minutes(240),
         gpu=GPU,
     params:
-        network=lambda wildcards: NETWORKS[network_name(wildcards.network)],
+        network=lambda wildcards: RUN.source(wildcards.network),
+        # Sorted: another order of them in figures runs no network again.
+        layers=lambda wildcards: sorted(RUN.layers(wildcards.network)),
         shards=DISSECTION["shards"],
         batch_size=DISSECTION["batch_size"],
         precision=DISSECTION["precision"],
@@ -35,10 +46,10 @@ rule cache_activations:
 rule compute_thresholds:
     """Find T_k, the activation that each unit exceeds at 0.5 % of all positions."""
     input:
-        activations=shard_activations,
+        activations=SHARDS,
         code=code("compute_thresholds"),
     output:
-        thresholds=dissected("{network}", "{layer}", "thresholds.npy"),
+        thresholds=RUN.dissected("{network}", "{layer}", "thresholds.npy"),
     log:
         f"{LOGS}/compute_thresholds/{{network}}/{{layer}}.log",
     benchmark:
@@ -47,7 +58,7 @@ rule compute_thresholds:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=memory(2000, share=0.3, most=8000),
+        mem_mb=LAYER_MEMORY,
         runtime=minutes(60),
     params:
         quantile=DISSECTION["quantile"],
@@ -58,12 +69,12 @@ rule compute_thresholds:
 rule summarize_activations:
     """Keep what figures show of the activations: top images and the distribution of each unit."""
     input:
-        activations=shard_activations,
+        activations=SHARDS,
         code=code("summarize_activations"),
     output:
-        top_images=dissected("{network}", "{layer}", "top_images.npz"),
-        histograms=dissected("{network}", "{layer}", "histograms.npz"),
-        geometry=dissected("{network}", "{layer}", "geometry.json"),
+        top_images=RUN.dissected("{network}", "{layer}", "top_images.npz"),
+        histograms=RUN.dissected("{network}", "{layer}", "histograms.npz"),
+        geometry=RUN.dissected("{network}", "{layer}", "geometry.json"),
     log:
         f"{LOGS}/summarize_activations/{{network}}/{{layer}}.log",
     benchmark:
@@ -71,7 +82,7 @@ rule summarize_activations:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory(2000, share=0.3, most=8000),
+        mem_mb=LAYER_MEMORY,
         runtime=minutes(60),
     params:
         top_images=DISSECTION["top_images"],
@@ -87,8 +98,8 @@ rule tally_overlaps:
         labels=rules.pack_labels.output.labels,
         code=code("tally_overlaps"),
     output:
-        tally=dissected("{network}", "{layer}", "tally/{shard}.npz"),
-        chance=dissected("{network}", "{layer}", "tally/{shard}-chance.npz"),
+        tally=RUN.dissected("{network}", "{layer}", "tally/{shard}.npz"),
+        chance=RUN.dissected("{network}", "{layer}", "tally/{shard}-chance.npz"),
     log:
         f"{LOGS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.log",
     benchmark:
@@ -97,7 +108,7 @@ rule tally_overlaps:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=memory(2000, share=0.3, most=8000),
+        mem_mb=LAYER_MEMORY,
         runtime=minutes(60),
     params:
         shards=DISSECTION["shards"],
@@ -111,21 +122,21 @@ rule tally_overlaps:
 rule score_units:
     """Find each unit's best concepts by IoU and count the detectors by both rules."""
     input:
-        tallies=lambda wildcards: expand(
+        tallies=expand(
             rules.tally_overlaps.output.tally,
             shard=range(DISSECTION["shards"]),
-            **wildcards,
+            allow_missing=True,
         ),
-        chances=lambda wildcards: expand(
+        chances=expand(
             rules.tally_overlaps.output.chance,
             shard=range(DISSECTION["shards"]),
-            **wildcards,
+            allow_missing=True,
         ),
         labels=rules.pack_labels.output.labels,
         code=code("score_units"),
     output:
-        units=dissected("{network}", "{layer}", "units.csv"),
-        detectors=dissected("{network}", "{layer}", "detectors.csv"),
+        units=RUN.dissected("{network}", "{layer}", "units.csv"),
+        detectors=RUN.dissected("{network}", "{layer}", "detectors.csv"),
     log:
         f"{LOGS}/score_units/{{network}}/{{layer}}.log",
     benchmark:

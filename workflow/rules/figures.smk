@@ -1,273 +1,149 @@
 # From: tables, and what is kept of activations. Makes: the plots, each with the numbers that it draws.
 
-
-if "slide04_broden" in CONFIG["figures"]:
-
-    rule slide04_broden:
-        """Slide 4: images with their label maps, and the data set in numbers."""
-        input:
-            dataset=dataset_folder,
-            published="workflow/published/broden.csv",
-            code=code("slide04_broden"),
-        output:
-            **figure_outputs("slide04_broden"),
-        log:
-            f"{LOGS}/slide04_broden.log",
-        benchmark:
-            f"{BENCHMARKS}/slide04_broden.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        script:
-            script_path("slide04_broden")
-
-
-if "slide05_activation_map" in CONFIG["figures"]:
-
-    rule slide05_activation_map:
-        """Slide 5: from an image to an activation map, its threshold and the binary map."""
-        input:
-            **shown_layer(
-                "slide05_activation_map",
-                "units.csv",
-                "thresholds.npy",
-                "top_images.npz",
-                "histograms.npz",
-                "geometry.json",
+# A row a figure, with functions of what the configuration says of it:
+#   title    for people: what `--list-target-rules` says, and the heading in the report
+#   inputs   the files that it is drawn from
+#   params   what else its script is told, if anything
+#   script   if it is not named after the figure
+FIGURES = {
+    "slide04_broden": dict(
+        title="Slide 4: images with their label maps, and the data set in numbers",
+        inputs=lambda options: dict(
+            dataset=RUN.dataset(), published="workflow/published/broden.csv"
+        ),
+    ),
+    "slide05_activation_map": dict(
+        title="Slide 5: from an image to an activation map, its threshold and the binary map",
+        inputs=lambda options: dict(
+            RUN.shown_layer(options),
+            histograms=RUN.dissected(
+                options["network"], options["layer"], "histograms.npz"
             ),
-            dataset=dataset_folder,
-            code=code("slide05_activation_map"),
-        output:
-            **figure_outputs("slide05_activation_map"),
-        log:
-            f"{LOGS}/slide05_activation_map.log",
-        benchmark:
-            f"{BENCHMARKS}/slide05_activation_map.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            title=title(CONFIG["figures"]["slide05_activation_map"]["network"]),
-            layer=CONFIG["figures"]["slide05_activation_map"]["layer"],
-            units=CONFIG["figures"]["slide05_activation_map"]["units"],
+        ),
+        params=lambda options: dict(
+            title=RUN.title(options["network"]),
+            layer=options["layer"],
+            units=options["units"],
             quantile=DISSECTION["quantile"],
-        script:
-            script_path("slide05_activation_map")
-
-
-if "slide06_unit_detectors" in CONFIG["figures"]:
-
-    rule slide06_unit_detectors:
-        """Slide 6: the best detectors of each category, on the images that excite them most."""
-        input:
-            **shown_layer(
-                "slide06_unit_detectors",
-                "units.csv",
-                "thresholds.npy",
-                "top_images.npz",
-                "geometry.json",
-            ),
-            dataset=dataset_folder,
-            code=code("slide06_unit_detectors"),
-        output:
-            **figure_outputs("slide06_unit_detectors"),
-        log:
-            f"{LOGS}/slide06_unit_detectors.log",
-        benchmark:
-            f"{BENCHMARKS}/slide06_unit_detectors.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            title=title(CONFIG["figures"]["slide06_unit_detectors"]["network"]),
-            layer=CONFIG["figures"]["slide06_unit_detectors"]["layer"],
-            units=CONFIG["figures"]["slide06_unit_detectors"]["units"],
+        ),
+    ),
+    "slide06_unit_detectors": dict(
+        title="Slide 6: the best detectors of each category, on the images that excite them most",
+        inputs=lambda options: RUN.shown_layer(options),
+        params=lambda options: dict(
+            title=RUN.title(options["network"]),
+            layer=options["layer"],
+            units=options["units"],
             iou_threshold=DISSECTION["iou_threshold"],
-        script:
-            script_path("slide06_unit_detectors")
-
-
-if "slide08_layers" in CONFIG["figures"]:
-
-    rule slide08_layers:
-        """Slide 8: unique detectors by category in the layers of one network."""
-        input:
+        ),
+    ),
+    "slide08_layers": dict(
+        title="Slide 8: unique detectors by category in the layers of one network",
+        inputs=lambda options: dict(
             detectors=[
-                dissected(
-                    CONFIG["figures"]["slide08_layers"]["network"],
-                    layer,
-                    "detectors.csv",
-                )
-                for layer in NETWORKS[CONFIG["figures"]["slide08_layers"]["network"]][
-                    "layers"
-                ]
+                RUN.dissected(options["network"], layer, "detectors.csv")
+                for layer in RUN.layers(options["network"])
             ],
             published="workflow/published/detectors.csv",
-            code=code("slide08_layers"),
-        output:
-            **figure_outputs("slide08_layers"),
-        log:
-            f"{LOGS}/slide08_layers.log",
-        benchmark:
-            f"{BENCHMARKS}/slide08_layers.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            title=title(CONFIG["figures"]["slide08_layers"]["network"]),
-            layers=NETWORKS[CONFIG["figures"]["slide08_layers"]["network"]]["layers"],
-        script:
-            script_path("slide08_layers")
-
-
-if "slide08_networks" in CONFIG["figures"]:
-
-    rule slide08_networks:
-        """Slide 8: unique detectors by category in every network, beside the paper's."""
-        input:
-            detectors=last_layers("slide08_networks")["detectors"],
+        ),
+        params=lambda options: dict(
+            title=RUN.title(options["network"]), layers=RUN.layers(options["network"])
+        ),
+    ),
+    "slide08_networks": dict(
+        title="Slide 8: unique detectors by category in every network, beside the paper's",
+        inputs=lambda options: dict(
+            detectors=RUN.last_layers(options["networks"]),
             published="workflow/published/detectors.csv",
-            code=code("slide08_networks"),
-        output:
-            **figure_outputs("slide08_networks"),
-        log:
-            f"{LOGS}/slide08_networks.log",
-        benchmark:
-            f"{BENCHMARKS}/slide08_networks.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            titles=last_layers("slide08_networks")["titles"],
-        script:
-            script_path("slide08_networks")
-
-
-if "slide09_rotation" in CONFIG["figures"]:
-
-    rule slide09_rotation:
-        """Slide 9: unique detectors and accuracies against the rotation of the basis."""
-        input:
-            rotation=rotation_file()[0],
+        ),
+        params=lambda options: dict(titles=RUN.titles(options["networks"])),
+    ),
+    "slide09_rotation": dict(
+        title="Slide 9: unique detectors and accuracies against the rotation of the basis",
+        inputs=lambda options: dict(
+            rotation=RUN.rotation(options["network"], options["layer"]),
             published="workflow/published/rotation.csv",
-            code=code("slide09_rotation"),
-        output:
-            **figure_outputs("slide09_rotation"),
-        log:
-            f"{LOGS}/slide09_rotation.log",
-        benchmark:
-            f"{BENCHMARKS}/slide09_rotation.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            title=title(CONFIG["figures"]["slide09_rotation"]["network"]),
-            layer=CONFIG["figures"]["slide09_rotation"]["layer"],
-        script:
-            script_path("slide09_rotation")
-
-
-if "slide10_regularization" in CONFIG["figures"]:
-
-    rule slide10_regularization:
-        """Slide 10: detectors of the baseline, its repeats, NoDropout and BatchNorm."""
-        input:
-            detectors=last_layers("slide10_regularization")["detectors"],
-            training=last_layers("slide10_regularization")["training"],
-            code=code("compare_networks"),
-        output:
-            **figure_outputs("slide10_regularization"),
-        log:
-            f"{LOGS}/slide10_regularization.log",
-        benchmark:
-            f"{BENCHMARKS}/slide10_regularization.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            titles=last_layers("slide10_regularization")["titles"],
+        ),
+        params=lambda options: dict(
+            title=RUN.title(options["network"]), layer=options["layer"]
+        ),
+    ),
+    "slide10_regularization": dict(
+        title="Slide 10: detectors of the baseline, its repeats, NoDropout and BatchNorm",
+        script="compare_networks",
+        inputs=lambda options: RUN.compared(options["networks"]),
+        params=lambda options: dict(
+            titles=RUN.titles(options["networks"]),
             heading="Regularization: detectors in the last convolutional layer (accuracy)",
-        script:
-            script_path("compare_networks")
-
-
-if "slide11_iterations" in CONFIG["figures"]:
-
-    rule slide11_iterations:
-        """Slide 11: unique detectors against the training iteration."""
-        input:
-            detectors=[
-                dissected(
-                    name,
-                    NETWORKS[network_name(name)]["layers"][-1],
-                    "detectors.csv",
-                )
-                for _, name in snapshot_networks()
+        ),
+    ),
+    "slide11_iterations": dict(
+        title="Slide 11: unique detectors against the training iteration",
+        inputs=lambda options: dict(
+            detectors=RUN.last_layers(
+                network for _, network in RUN.snapshots(options["network"])
+            ),
+            training=RUN.training_table(options["network"]),
+        ),
+        params=lambda options: dict(
+            iterations=[
+                iteration for iteration, _ in RUN.snapshots(options["network"])
             ],
-            training=f"{RESULTS}/networks/{CONFIG['figures']['slide11_iterations']['network']}/training.csv",
-            code=code("slide11_iterations"),
-        output:
-            **figure_outputs("slide11_iterations"),
-        log:
-            f"{LOGS}/slide11_iterations.log",
-        benchmark:
-            f"{BENCHMARKS}/slide11_iterations.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            iterations=[iteration for iteration, _ in snapshot_networks()],
-            title=title(CONFIG["figures"]["slide11_iterations"]["network"]),
-            layer=NETWORKS[CONFIG["figures"]["slide11_iterations"]["network"]][
-                "layers"
-            ][-1],
-        script:
-            script_path("slide11_iterations")
-
-
-if "slide12_initialization" in CONFIG["figures"]:
-
-    rule slide12_initialization:
-        """Slide 12: networks that differ in their seed alone."""
-        input:
-            detectors=last_layers("slide12_initialization")["detectors"],
-            training=last_layers("slide12_initialization")["training"],
-            code=code("compare_networks"),
-        output:
-            **figure_outputs("slide12_initialization"),
-        log:
-            f"{LOGS}/slide12_initialization.log",
-        benchmark:
-            f"{BENCHMARKS}/slide12_initialization.jsonl"
-        localrule: True
-        conda:
-            "../../environment.yml"
-        params:
-            titles=last_layers("slide12_initialization")["titles"],
+            title=RUN.title(options["network"]),
+            layer=RUN.layers(options["network"])[-1],
+        ),
+    ),
+    "slide12_initialization": dict(
+        title="Slide 12: networks that differ in their seed alone",
+        script="compare_networks",
+        inputs=lambda options: RUN.compared(options["networks"]),
+        params=lambda options: dict(
+            titles=RUN.titles(options["networks"]),
             heading="Initialization: detectors in the last convolutional layer (accuracy)",
-        script:
-            script_path("compare_networks")
+        ),
+    ),
+    "slide12_width": dict(
+        title="Slide 12: a wider last convolution",
+        script="compare_networks",
+        inputs=lambda options: RUN.compared(options["networks"]),
+        params=lambda options: dict(
+            titles=RUN.titles(options["networks"]),
+            heading="Width: detectors in the last convolutional layer (accuracy)",
+        ),
+    ),
+}
 
 
-if "slide12_width" in CONFIG["figures"]:
+for figure, options in CONFIG["figures"].items():
+    row = FIGURES[figure]
 
-    rule slide12_width:
-        """Slide 12: a wider last convolution."""
+    rule:
+        name:
+            figure
         input:
-            detectors=last_layers("slide12_width")["detectors"],
-            training=last_layers("slide12_width")["training"],
-            code=code("compare_networks"),
+            **row["inputs"](options),
+            code=code(row.get("script", figure)),
         output:
-            **figure_outputs("slide12_width"),
+            **RUN.figure(figure)
+            | {
+                "png": report(
+                    RUN.figure(figure)["png"],
+                    category="Figures",
+                    labels={"figure": figure},
+                    caption=f"../report/captions/{figure}.rst",
+                )
+            },
         log:
-            f"{LOGS}/slide12_width.log",
+            f"{LOGS}/{figure}.log",
         benchmark:
-            f"{BENCHMARKS}/slide12_width.jsonl"
+            f"{BENCHMARKS}/{figure}.jsonl"
         localrule: True
         conda:
             "../../environment.yml"
         params:
-            titles=last_layers("slide12_width")["titles"],
-            heading="Width: detectors in the last convolutional layer (accuracy)",
+            **row["params"](options) if "params" in row else {},
         script:
-            script_path("compare_networks")
+            script_path(row.get("script", figure))
+
+    # A docstring cannot come out of a table.
+    workflow.get_rule(figure).docstring = f"{row['title']}."

@@ -1,28 +1,6 @@
 # From: the training sets, or a folder of images. Makes: networks' weights.
 
 
-rule download_weights:
-    """Fetch a network's file, or check one that was put there by hand."""
-    input:
-        registry="config/downloads.yaml",
-        code=code("download_file"),
-    output:
-        "resources/checked/{file}.json",
-    log:
-        "resources/logs/download_weights-{file}.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        name=lambda wildcards: wildcards.file,
-        folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
-    script:
-        script_path("download_file")
-
-
-ruleorder: download_broden > download_weights
-
-
 if "folder" in CONFIG["training_set"]:
 
     rule index_training_images:
@@ -48,10 +26,14 @@ if "folder" in CONFIG["training_set"]:
             script_path("index_training_images")
 
 
+# Processes that load images; drawn ones are in memory.
+WORKERS = CONFIG["training"]["workers"] if "folder" in CONFIG["training_set"] else 0
+
+
 rule train_network:
     """Train one network; an interrupted training goes on from its last checkpoint."""
     input:
-        training_set=training_content,
+        training_set=lambda wildcards: RUN.training_set(wildcards.network),
         code=code("train_network"),
     output:
         weights=f"{RESULTS}/networks/{{network}}/weights.pt",
@@ -61,19 +43,21 @@ rule train_network:
         f"{LOGS}/train_network/{{network}}.log",
     benchmark:
         f"{BENCHMARKS}/train_network/{{network}}.jsonl"
+    wildcard_constraints:
+        network=RUN.trained_pattern(),
     conda:
         "../../environment.yml"
-    threads:
-        lambda wildcards: (
-            training_parameters(wildcards)["training"]["threads"] + training_workers()
-        )
+    threads: lambda wildcards: (RUN.training(wildcards.network)["training"]["threads"] + WORKERS)
     resources:
-        mem_mb=memory(4000 + 1000 * training_workers(), most=64000),
+        mem_mb=memory(4000 + 1000 * WORKERS, most=64000),
         # If it does not suffice, the second attempt goes on from the last checkpoint.
         runtime=minutes(1440 if "folder" in CONFIG["training_set"] else 240),
         gpu=GPU,
     params:
-        trained=training_parameters,
+        trained=lambda wildcards: RUN.training(wildcards.network),
+        checkpoint_iterations=neutral(
+            lambda wildcards: RUN.checkpoint_iterations(wildcards.network)
+        ),
         # Not an output: Snakemake removes the outputs of an interrupted job.
         unfinished=f"{RESULTS}/networks/{{network}}/unfinished",
     script:

@@ -1,12 +1,18 @@
 # From: tables and figures. Makes: claims.csv, a page of units for each layer, report.html.
 
 
+# The layer that slide 9 shows, if the run has one.
+ROTATED = CONFIG["figures"].get("slide09_rotation")
+
+
 rule judge_claims:
     """Judge the slides' claims by criteria that were fixed beforehand."""
     input:
         claims="workflow/claims.yaml",
-        detectors=[detectors for *_, detectors in judged_layers()],
-        rotation=rotation_file(),
+        detectors=[
+            RUN.dissected(*pair, "detectors.csv") for pair in RUN.judged_layers()
+        ],
+        rotation=[RUN.rotation(ROTATED["network"], ROTATED["layer"])] if ROTATED else [],
         code=code("judge_claims"),
     output:
         claims=report(
@@ -22,10 +28,10 @@ rule judge_claims:
     conda:
         "../../environment.yml"
     params:
-        layers=[[network, layer] for network, layer, _ in judged_layers()],
+        layers=RUN.judged_layers(),
         groups=CONFIG.get("claims", {}),
-        rotated=CONFIG["figures"].get("slide09_rotation"),
-        iterations=snapshot_networks(),
+        rotated=ROTATED,
+        iterations=RUN.shown_snapshots(),
     script:
         script_path("judge_claims")
 
@@ -33,18 +39,17 @@ rule judge_claims:
 rule make_unit_page:
     """Show every unit of a layer on one page that opens without a server."""
     input:
-        dataset=dataset_folder,
-        units=dissected("{network}", "{layer}", "units.csv"),
-        thresholds=dissected("{network}", "{layer}", "thresholds.npy"),
-        top_images=dissected("{network}", "{layer}", "top_images.npz"),
-        geometry=dissected("{network}", "{layer}", "geometry.json"),
+        **RUN.shown_layer({"network": "{network}", "layer": "{layer}"}),
         template="workflow/report/units.html",
         code=code("make_unit_page"),
     output:
         page=report(
             f"{RESULTS}/units/{{network}}/{{layer}}.html",
             category="Units",
-            labels={"network": "{network}", "layer": "{layer}"},
+            labels=lambda wildcards: {
+                "network": RUN.title(wildcards.network),
+                "layer": RUN.layer(wildcards.network, wildcards.layer),
+            },
             caption="../report/captions/units.rst",
         ),
     log:
@@ -57,7 +62,8 @@ rule make_unit_page:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
-        title=lambda wildcards: title(wildcards.network),
+        title=lambda wildcards: RUN.title(wildcards.network),
+        layer=lambda wildcards: RUN.layer(wildcards.network, wildcards.layer),
         iou_threshold=DISSECTION["iou_threshold"],
     script:
         script_path("make_unit_page")
@@ -66,7 +72,7 @@ rule make_unit_page:
 rule make_report:
     """Gather claims and figures on one page that opens without a server."""
     input:
-        figures=[figure_files(figure)["png"] for figure in CONFIG["figures"]],
+        figures=[RUN.figure(figure)["png"] for figure in CONFIG["figures"]],
         captions=[
             f"workflow/report/captions/{figure}.rst" for figure in CONFIG["figures"]
         ],
@@ -85,13 +91,14 @@ rule make_report:
         "../../environment.yml"
     params:
         run=CONFIG["run"],
-        figures=list(CONFIG["figures"]),
+        figures={figure: FIGURES[figure]["title"] for figure in CONFIG["figures"]},
         unit_pages=[
-            [title(name), layer, os.path.relpath(unit_page(name, layer), RESULTS)]
-            for name, network in NETWORKS.items()
-            for layer in network["layers"]
+            [RUN.title(name), layer, os.path.relpath(page, RESULTS)]
+            for name, layer, page in RUN.unit_pages()
         ],
         configuration=CONFIG,
-        configuration_file=os.path.relpath(workflow.configfiles[0], ROOT),
+        # What the command line says of it, so that a reader can say the same.
+        configuration_files=[os.path.relpath(f, ROOT) for f in workflow.configfiles],
+        overrides=list(workflow.config_settings.config_args or []),
     script:
         script_path("make_report")

@@ -4,10 +4,10 @@
 rule rotate_basis:
     """Dissect a layer in bases that are rotated step by step towards random ones."""
     input:
-        activations=shard_activations,
+        activations=SHARDS,
         labels=rules.pack_labels.output.labels,
         files=network_files,
-        held_out=held_out_images,
+        held_out=lambda wildcards: RUN.held_out(wildcards.network),
         code=code("rotate_basis"),
     output:
         rotation=f"{RESULTS}/rotation/{{network}}/{{layer}}/rotation.csv",
@@ -21,8 +21,10 @@ rule rotate_basis:
     resources:
         mem_mb=memory(4000, share=0.3),
         runtime=minutes(720),
+        # For the network's own accuracy; the rest is computed without one.
+        gpu=lambda wildcards: GPU if RUN.held_out(wildcards.network) else 0,
     params:
-        network=lambda wildcards: NETWORKS[network_name(wildcards.network)],
+        network=lambda wildcards: RUN.source(wildcards.network),
         alphas=CONFIG["rotation"]["alphas"],
         seeds=CONFIG["rotation"]["seeds"],
         probe_splits=CONFIG["rotation"]["probe_splits"],

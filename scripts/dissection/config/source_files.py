@@ -10,7 +10,8 @@ def imported_files(source: str | Path, root: str | Path) -> list[Path]:
     """Find the files that a source file imports from a folder, directly or not.
 
     Nothing is run, so modules that are named only at run time are not found. A file with an error
-    in it is found, but what it imports is not.
+    in it is found, but what it imports is not. Imports that are for type checkers alone, as below
+    ``if TYPE_CHECKING:``, are left out.
 
     Parameters
     ----------
@@ -79,9 +80,41 @@ def _imported_names(path: Path, root: Path) -> Iterator[str]:
 # Snakemake reads the rules once a job, and most scripts import the same modules.
 @functools.cache
 def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    """Return the import statements of a source; none if it has an error."""
+    """Return the import statements of a source that can run; none if it has an error."""
     try:
-        nodes = ast.walk(ast.parse(source))
+        nodes = _nodes_that_run(ast.parse(source))
     except (SyntaxError, ValueError):
         return ()
     return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes but those of branches that are never taken."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        taken = _truth(node.test) if isinstance(node, ast.If) else None
+        if taken is None:
+            waiting += ast.iter_child_nodes(node)
+        else:
+            waiting += node.body if taken else node.orelse
+
+
+def _truth(test: ast.expr) -> bool | None:
+    """What a condition is whenever the code runs; None if that depends."""
+    match test:
+        case ast.Constant(value):
+            return bool(value)
+        case ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
+            return False
+        case ast.UnaryOp(ast.Not(), operand):
+            inner = _truth(operand)
+            return None if inner is None else not inner
+        case ast.BoolOp(operator, values):
+            deciding = isinstance(operator, ast.Or)  # one such value decides
+            found = {_truth(value) for value in values}
+            if deciding in found:
+                return deciding
+            return None if None in found else not deciding
+    return None

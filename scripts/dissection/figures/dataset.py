@@ -140,7 +140,10 @@ def dataset_samples(
         figure.text(x / SLIDE, y, category or "image", va="center_baseline")
 
     colors = {category: _colors(samples, category) for category in CATEGORY_COLORS}
-    readable = {number: concept_name(name) for number, name in enumerate(names)}
+    readable = {
+        category: {number: concept_name(name, category) for number, name in enumerate(names)}
+        for category in CATEGORY_COLORS
+    }
     for row, sample in enumerate(samples):
         for column, category in enumerate(["", *CATEGORY_COLORS]):
             box = (
@@ -159,9 +162,12 @@ def dataset_samples(
                     if category == "color"
                     else colors[category]
                 )
-                show_segments(axes, label_map, readable, own, SIDE, lines=category != "color")
+                show_segments(
+                    axes, label_map, readable[category], own, SIDE, lines=category != "color"
+                )
             else:
-                _whole_image(axes, [readable[c] for c in sample.whole.get(category, [])], category)
+                whole = [readable[category][c] for c in sample.whole.get(category, [])]
+                _whole_image(axes, whole, category)
 
     bottom = 0.42 / height
     size = 1.02 / height

@@ -51,7 +51,8 @@ class UnitImages:
 
     def caption(self, layer: str) -> str:
         """What slide 6 writes: layer, unit, concept (category) and IoU."""
-        concept = f"{concept_name(self.label)} ({self.category})" if self.label else "no concept"
+        name = concept_name(self.label, self.category)
+        concept = f"{name} ({self.category})" if self.label else "no concept"
         return f"{layer} unit {self.unit} {concept} IoU={self.iou:.2f}"
 
 

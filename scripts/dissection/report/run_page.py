@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 
 import docutils.core
@@ -13,6 +14,7 @@ from PIL import Image
 from dissection.report.unit_page import render
 
 MARKS = {"replicated": "✔", "not replicated": "✘", "inconclusive": "○"}
+DEFAULT = "config/config.yaml"  # the configuration that needs not be named
 NARROW = 1500  # pixels: figures up to this width are one column wide
 
 
@@ -28,25 +30,43 @@ def caption_html(text: str) -> markupsafe.Markup:
     return markupsafe.Markup(parts["fragment"])
 
 
-def heading(figure: str) -> str:
-    """Return a figure's name for people.
+def rerun_command(
+    configuration_files: Sequence[str], overrides: Sequence[str], target: str = ""
+) -> str:
+    """Return the command that computes a run, or one target of it, once more.
+
+    Parameters
+    ----------
+    configuration_files : sequence of str
+        From the project's folder, in the order in which they were given.
+    overrides : sequence of str
+        ``key=value``, what ``--config`` was given.
+    target : str
 
     Examples
     --------
-    >>> heading("slide05_activation_map")
-    'Slide 5: activation map'
+    >>> rerun_command(["config/config.yaml"], [], "slide04_broden")
+    'snakemake slide04_broden --cores 2'
+    >>> rerun_command(["config/a.yaml", "my runs/b.yaml"], ["run=b"])
+    "snakemake --cores 2 --configfile config/a.yaml 'my runs/b.yaml' --config run=b"
     """
-    slide, _, name = figure.partition("_")
-    return f"Slide {int(slide.removeprefix('slide'))}: {name.replace('_', ' ')}"
+    # The target first: --configfile takes all that follows it for files of its own.
+    words = ["snakemake", *([target] if target else []), "--cores", "2"]
+    if list(configuration_files) != [DEFAULT]:
+        words += ["--configfile", *configuration_files]
+    if overrides:
+        words += ["--config", *overrides]
+    return shlex.join(words)
 
 
 def report_page(
     template: str,
     run: str,
-    figures: Mapping[str, tuple[bytes, str]],
+    figures: Mapping[str, tuple[str, bytes, str]],
     claims: pd.DataFrame | None,
     configuration: str,
-    configuration_file: str,
+    configuration_files: Sequence[str],
+    overrides: Sequence[str],
     unit_pages: Sequence[tuple[str, str, str]],
     versions: Sequence[tuple[str, str]],
 ) -> str:
@@ -58,14 +78,14 @@ def report_page(
         Text of workflow/report/report.html.
     run : str
         The run's name.
-    figures : mapping of name to (PNG file's contents, caption in reStructuredText)
+    figures : mapping of name to (title, PNG file's contents, caption in reStructuredText)
         In the order of the slides.
     claims : DataFrame or None
         As `claims.judge` makes it.
     configuration : str
         YAML, with all defaults.
-    configuration_file : str
-        To name in commands; the default one is left out.
+    configuration_files, overrides : sequences of str
+        Where the configuration comes from (see `rerun_command`).
     unit_pages : sequence of (network, layer, path relative to the report)
     versions : sequence of (name, version)
     """
@@ -81,13 +101,14 @@ def report_page(
             }
         )
     shown = []
-    for name, (png, caption) in figures.items():
+    for name, (title, png, caption) in figures.items():
         with Image.open(io.BytesIO(png)) as image:
             width, height = image.size
         shown.append(
             {
                 "name": name,
-                "heading": heading(name),
+                "heading": title,
+                "command": rerun_command(configuration_files, overrides, name),
                 "image": base64.b64encode(png).decode(),
                 "width": width,
                 "height": height,
@@ -96,11 +117,6 @@ def report_page(
                 "claims": [row for row in rows if row["figure"] == name],
             }
         )
-    option = (
-        ""
-        if configuration_file.endswith("config/config.yaml")
-        else f" --configfile {configuration_file}"
-    )
     verdicts = [row["verdict"] for row in rows]
     summary = (
         f"Of {len(rows)} claims {verdicts.count('replicated')} are replicated, "
@@ -115,9 +131,8 @@ def report_page(
         summary=summary,
         claims=rows,
         figures=shown,
-        option=option,
         unit_pages=unit_pages,
-        command=f"snakemake --cores 2{option}",
+        command=rerun_command(configuration_files, overrides),
         versions="\n".join(f"{name} {version}" for name, version in versions),
         configuration=configuration,
     )

@@ -107,7 +107,7 @@ def units_page(
         concepts = [
             {
                 "category": category,
-                "label": concept_name(row[f"{category}-label"]),
+                "label": concept_name(row[f"{category}-label"], category),
                 "iou": row[f"{category}-iou"],
                 "detects": row[f"{category}-iou"] > iou_threshold,
             }
@@ -119,7 +119,7 @@ def units_page(
                 "number": row["unit"],
                 "score": row["score"],
                 "category": row["category"],
-                "label": concept_name(row["label"]),
+                "label": concept_name(row["label"], row["category"]),
                 "detects": row["score"] > iou_threshold,
                 "search": " ".join(concept["label"] for concept in concepts if concept["detects"]),
                 "concepts": sorted(concepts, key=lambda concept: -concept["iou"]),

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+# Settings that change no weights: another value of theirs trains nothing anew.
+NEUTRAL = ("checkpoint_iterations", "workers")
+
 
 def own_settings(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of all trainings with a network's own ones over them.
@@ -35,3 +38,21 @@ def last_iteration(settings: Mapping[str, Any], images: int) -> int:
     if "iterations" in settings:
         return settings["iterations"]
     return images // settings["batch_size"] * settings["epochs"]
+
+
+def decisive_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that weights depend on, without those that others make idle.
+
+    Examples
+    --------
+    >>> decisive_settings({"iterations": 9, "epochs": 2, "workers": 4, "momentum": 0.9})
+    {'iterations': 9}
+    >>> decisive_settings({"optimizer": "sgd", "momentum": 0.9, "epochs": 2})
+    {'optimizer': 'sgd', 'momentum': 0.9, 'epochs': 2}
+    """
+    idle = {
+        "epochs": "iterations" in settings,
+        "momentum": settings.get("optimizer") != "sgd",
+        "step_size": settings.get("schedule") != "step",
+    }
+    return {k: v for k, v in settings.items() if k not in NEUTRAL and not idle.get(k)}

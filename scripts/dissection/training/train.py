@@ -21,12 +21,10 @@ from dissection.training.architectures import TrainedNetwork, build
 from dissection.training.checkpoint import TrainingState
 from dissection.training.data import TrainingData, count_classes, open_training_data
 from dissection.training.schedules import make_optimizer, rate_factor
-from dissection.training.settings import last_iteration
+from dissection.training.settings import NEUTRAL, last_iteration
 from dissection.training.tasks import TASKS, Task
 
 CHECKPOINT = 5000  # iterations, if the settings do not say how many
-# Settings that change no weights.
-NEUTRAL = ("checkpoint_iterations", "workers")
 
 
 def train(

@@ -1,0 +1,192 @@
+"""Where a run's files lie: every question takes a network's snapshots, too."""
+
+import copy
+import re
+
+import pytest
+import yaml
+from layout import Run
+from repository import ROOT
+
+from dissection.config.validation import complete
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+CONFIG = {
+    "run": "a",
+    "dataset": {"synthetic": {}},
+    "training": {"optimizer": "sgd"},
+    "networks": {
+        "net": {
+            "title": "Net",
+            "layers": ["conv1", "conv5"],
+            "trained": {"snapshots": [1200, 0], "training": {"batch_size": 16}},
+        },
+        "net.2": {"layers": ["conv5"], "trained": {"task": "object"}},
+        "own": {
+            "layers": ["in/a", "in-b", "x.1"],
+            "torchscript": {"file": "own.pt", "input_size": [64, 64]},
+        },
+    },
+    "figures": {},
+    "claims": {"baseline": ["net", "net.2"], "untrained": ["own"]},
+}
+DISSECTED = [
+    *(("net", "conv1"), ("net", "conv5"), ("net@0", "conv1"), ("net@1200", "conv5")),
+    *(("net.2", "conv5"), ("own", "in-a"), ("own", "in-b"), ("own", "x.1")),
+]
+NOT_DISSECTED = [
+    *(("net", "conv2"), ("net@0", "conv"), ("net@7", "conv5"), ("net@", "conv5"), ("", "conv5")),
+    *(("net.2", "conv1"), ("netx2", "conv5"), ("net.2@0", "conv5"), ("own@0", "x.1")),
+    *(("own", "in/a"), ("own", "xx1"), ("own", "conv5"), ("other", "conv5"), ("et", "conv5")),
+]
+
+
+def run(**changes):
+    return Run(complete(copy.deepcopy(CONFIG) | changes, SCHEMA, "a.yaml"))
+
+
+def changed(network, **changes):
+    """The run with another entry of a network; None takes a key away."""
+    networks = copy.deepcopy(CONFIG["networks"])
+    networks[network] = {k: v for k, v in (networks[network] | changes).items() if v is not None}
+    return run(networks=networks)
+
+
+@pytest.mark.parametrize(("network", "layer"), DISSECTED + NOT_DISSECTED)
+def test_wildcards_fit_what_the_configuration_names(network, layer):
+    patterns = run().patterns()
+    path = f"results/a/x/(?P<network>{patterns['network']})/(?P<layer>{patterns['layer']})/y.csv"
+    found = re.fullmatch(path, f"results/a/x/{network}/{layer}/y.csv")
+    assert (found is not None) == ((network, layer) in DISSECTED)
+    if found:
+        assert (found["network"], found["layer"]) == (network, layer)
+
+
+def test_shards_and_trained_networks_by_pattern():
+    shards = re.compile(run(dissection={"shards": 11}).patterns()["shard"])
+    assert [n for n in range(-1, 120) if shards.fullmatch(str(n))] == list(range(11))
+    trained = re.compile(run().trained_pattern())
+    names = ("net", "net.2", "net@0", "netx2", "own", "")
+    assert [name for name in names if trained.fullmatch(name)] == ["net", "net.2"]
+    without = {"own": CONFIG["networks"]["own"]}
+    nothing = run(networks=without, claims={}).trained_pattern()
+    assert not re.fullmatch(nothing, "")
+    assert not re.fullmatch(nothing, "own")
+
+
+def test_every_question_takes_a_snapshot():
+    r = run()
+    assert r.title("net@1200") == "Net after 1,200 iterations"
+    assert r.title("net") == "Net"
+    assert r.title("own") == "own"
+    assert r.layers("net@0") == ["conv1", "conv5"]
+    assert r.layer("net@0", "conv5") == "conv5"
+    assert r.held_out("net@0") == r.held_out("net") == [r.training_set("net")]
+    assert r.source("net@0") == r.source("net")
+    assert r.snapshots("net") == [(0, "net@0"), (1200, "net@1200")]
+    assert r.snapshots("own") == []
+    assert r.last_layers(["net@0"]) == ["results/a/dissection/net@0/conv5/detectors.csv"]
+
+
+def test_layers_by_their_file_names():
+    r = run()
+    assert r.layer("own", "in-a") == "in/a"
+    assert r.layer("own", "in-b") == "in-b"
+    assert r.rotation("own", "in/a") == "results/a/rotation/own/in-a/rotation.csv"
+    assert ("own", "in/a", "results/a/units/own/in-a.html") in r.unit_pages()
+
+
+def test_what_opens_a_network_is_free_of_what_changes_no_activation():
+    for network, changes in {
+        "net": [
+            {"title": "Other"},
+            {"layers": ["conv5"]},
+            {"trained": {"snapshots": [3], "seed": 7, "training": {"epochs": 2}}},
+        ],
+        "own": [{"title": "Other"}, {"layers": ["x.1"]}],
+    }.items():
+        for change in changes:
+            assert changed(network, **change).source(network) == run().source(network)
+    wider = changed("net", trained={"width": 2}).source("net")
+    assert wider != run().source("net")
+    assert wider["trained"]["width"] == 2
+    assert run().source("own") == {"torchscript": {"file": "own.pt", "input_size": [64, 64]}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "same"),
+    [
+        ({"checkpoint_iterations": 7}, True),
+        ({"workers": 9}, True),
+        ({"step_size": 9}, True),  # of another schedule
+        ({"momentum": 0.5}, False),
+        ({"optimizer": "adamw"}, False),
+        ({"epochs": 13}, False),
+        ({"threads": 2}, False),
+        ({"seed": 3}, None),
+    ],
+)
+def test_what_weights_depend_on(settings, same):
+    if same is None:  # no setting of the training
+        assert changed("net", trained=settings).training("net") != run().training("net")
+        return
+    everywhere = run(training=CONFIG["training"] | settings)
+    for name in ("net", "net.2"):
+        assert (everywhere.training(name) == run().training(name)) == same
+    trained = CONFIG["networks"]["net"]["trained"]
+    if "workers" in settings:  # never a network's own
+        return
+    own = changed("net", trained=trained | {"training": {"batch_size": 16} | settings})
+    assert (own.training("net") == run().training("net")) == same
+
+
+def test_iterations_make_epochs_idle():
+    few, many = (run(training={"iterations": 2900, "epochs": n}).training("net") for n in (2, 9))
+    assert few == many
+    own = changed("net", trained={"training": {"epochs": 3}})
+    assert own.training("net")["training"]["epochs"] == 3
+
+
+def test_checkpoints_are_the_network_s_own_or_everybody_s():
+    r = changed("net", trained={"training": {"checkpoint_iterations": 7}})
+    assert r.checkpoint_iterations("net") == 7
+    assert r.checkpoint_iterations("net.2") == 5000
+
+
+@pytest.mark.parametrize(
+    ("dataset", "folder"),
+    [
+        ({"synthetic": {}}, "results/a/dataset"),
+        ({"broden": 227}, "resources/broden1_227"),
+        ({"folder": "my data"}, "my data"),
+        ({"masks": {"images": "i", "masks": ["m"], "labels": "l.csv"}}, "results/a/imported"),
+    ],
+)
+def test_data_set(dataset, folder):
+    assert run(dataset=dataset).dataset() == folder
+
+
+def test_training_sets():
+    r = run()
+    assert r.training_set("net") == "results/a/training_set/scene"
+    assert r.training_set("net.2") == "results/a/training_set/object"
+    assert r.held_out("own") == []
+    folder = run(training_set={"folder": "photographs"})
+    assert folder.training_set("net") == folder.training_set("net.2") == "results/a/training_images"
+
+
+def test_layers_that_claims_look_at():
+    assert run().judged_layers() == [
+        *(("net", "conv1"), ("net", "conv5"), ("net.2", "conv5"), ("own", "x.1")),
+    ]
+    figures = {
+        "slide09_rotation": {"network": "own", "layer": "in/a"},
+        "slide11_iterations": {"network": "net"},
+    }
+    assert run(figures=figures).judged_layers() == [
+        *(("net", "conv1"), ("net", "conv5"), ("net@0", "conv5"), ("net@1200", "conv5")),
+        *(("net.2", "conv5"), ("own", "in/a"), ("own", "x.1")),
+    ]
+    assert run(claims={}).judged_layers() == []
+    assert run(figures=figures).shown_snapshots() == [(0, "net@0"), (1200, "net@1200")]
+    assert run().shown_snapshots() == []

@@ -1,0 +1,212 @@
+"""Where the files of a run lie, and which of them belong to a network, a figure or a page.
+
+Everything follows from the configuration, completed with its defaults. Rules ask here, so that a
+path is written in one place; `snakemake --lint` wants no functions in files of rules.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dissection.jobs.files import layer_file_name
+from dissection.training.settings import decisive_settings, own_settings
+
+
+class Run:
+    """A run of the workflow.
+
+    Where a network is asked for, NAME@ITERATION is one, too: a trained network as it was after so
+    many iterations.
+
+    Parameters
+    ----------
+    config : mapping
+        As `dissection.config.validation.complete` returns it.
+
+    Attributes
+    ----------
+    results : str
+        Folder of all that the run computes.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
+        self.results = f"results/{config['run']}"
+
+    # ---- networks ----------------------------------------------------------------------------
+
+    def network(self, network: str) -> Mapping[str, Any]:
+        """Return the network's entry of the configuration."""
+        return self.config["networks"][network.partition("@")[0]]
+
+    def title(self, network: str) -> str:
+        """Return the network's name for people."""
+        name, _, iteration = network.partition("@")
+        title = self.network(name).get("title", name)
+        return f"{title} after {int(iteration):,} iterations" if iteration else title
+
+    def titles(self, networks: Iterable[str]) -> list[str]:
+        """Return the networks' names for people."""
+        return [self.title(network) for network in networks]
+
+    def layers(self, network: str) -> list[str]:
+        """Return the network's dissected layers, from input to output."""
+        return list(self.network(network)["layers"])
+
+    def layer(self, network: str, file_name: str) -> str:
+        """Return the name of the layer that is called so in file names."""
+        return next(layer for layer in self.layers(network) if layer_file_name(layer) == file_name)
+
+    def snapshots(self, name: str) -> list[tuple[int, str]]:
+        """Return the iterations that a trained network is kept at, ascending: each as a network."""
+        kept = self.network(name).get("trained", {}).get("snapshots", [])
+        return [(iteration, f"{name}@{iteration}") for iteration in sorted(kept)]
+
+    def patterns(self) -> dict[str, str]:
+        """Return regular expressions for wildcards, which fit what the configuration names.
+
+        A layer fits behind its network and a slash alone, so that nothing makes a layer that the
+        network does not list.
+        """
+        layers = {}
+        for name in self.config["networks"]:
+            for network in (name, *(snapshot for _, snapshot in self.snapshots(name))):
+                layers[network] = _any(map(layer_file_name, self.layers(name)))
+        return {
+            "network": _any(layers),
+            "layer": "|".join(
+                f"(?<=/{re.escape(network)}/){pattern}" for network, pattern in layers.items()
+            ),
+            "shard": _any(map(str, range(self.config["dissection"]["shards"]))),
+        }
+
+    def trained_pattern(self) -> str:
+        """Return a regular expression that fits the networks that the run trains."""
+        networks = self.config["networks"].items()
+        return _any(name for name, network in networks if "trained" in network)
+
+    def training(self, name: str) -> dict[str, Any]:
+        """Return all that a trained network's weights depend on, apart from its images."""
+        trained = self.network(name)["trained"]
+        settings = own_settings(self.config["training"], trained["training"])
+        return {**trained, "training": decisive_settings(settings)}
+
+    def checkpoint_iterations(self, name: str) -> int:
+        """Return the iterations after which an unfinished training is kept."""
+        own = self.network(name)["trained"]["training"]
+        return own_settings(self.config["training"], own)["checkpoint_iterations"]
+
+    def source(self, network: str) -> dict[str, Any]:
+        """Return what opens the network: its entry without what changes no activation.
+
+        That is the title, the layers, and of a trained network how it was trained: its weights
+        are a file of their own.
+        """
+        entry = {k: v for k, v in self.network(network).items() if k not in ("title", "layers")}
+        if "trained" in entry:
+            options = entry["trained"].items()
+            training = ("seed", "snapshots", "training")
+            entry["trained"] = {k: v for k, v in options if k not in training}
+        return entry
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def dataset(self) -> str:
+        """Return the folder of the data set in Broden format."""
+        dataset = self.config["dataset"]
+        if "broden" in dataset:
+            return f"resources/broden1_{dataset['broden']}"
+        if "masks" in dataset:
+            return f"{self.results}/imported"
+        return dataset.get("folder", f"{self.results}/dataset")
+
+    def training_set(self, network: str) -> str:
+        """Return what the network is trained on: drawn images, or an index of those in a folder."""
+        if "folder" in self.config["training_set"]:
+            return f"{self.results}/training_images"
+        task = self.network(network)["trained"]["task"]
+        return f"{self.results}/training_set/{'object' if task == 'object' else 'scene'}"
+
+    def held_out(self, network: str) -> list[str]:
+        """Return what the network's accuracy is measured on; networks of others have none."""
+        return [self.training_set(network)] if "trained" in self.network(network) else []
+
+    def dissected(self, network: str, layer: str, file: str) -> str:
+        """Return a file of a dissected layer."""
+        return f"{self.results}/dissection/{network}/{layer_file_name(layer)}/{file}"
+
+    def shown_layer(self, options: Mapping[str, Any]) -> dict[str, str]:
+        """Return what shows units of one layer: inputs of a rule, by their names."""
+        files = ("units.csv", "thresholds.npy", "top_images.npz", "geometry.json")
+        found = {
+            Path(file).stem: self.dissected(options["network"], options["layer"], file)
+            for file in files
+        }
+        return {**found, "dataset": self.dataset()}
+
+    def last_layers(self, networks: Iterable[str]) -> list[str]:
+        """Return detectors.csv of each network's last dissected layer."""
+        return [
+            self.dissected(network, self.layers(network)[-1], "detectors.csv")
+            for network in networks
+        ]
+
+    def compared(self, networks: Sequence[str]) -> dict[str, list[str]]:
+        """Return detectors and accuracies of networks trained here: inputs of a rule."""
+        return {
+            "detectors": self.last_layers(networks),
+            "training": [self.training_table(network) for network in networks],
+        }
+
+    def rotation(self, network: str, layer: str) -> str:
+        """Return the table of a rotated layer."""
+        return f"{self.results}/rotation/{network}/{layer_file_name(layer)}/rotation.csv"
+
+    def training_table(self, network: str) -> str:
+        """Return the loss and the accuracy of a training, over its iterations."""
+        return f"{self.results}/networks/{network}/training.csv"
+
+    def figure(self, figure: str) -> dict[str, str]:
+        """Return the plot as PDF and PNG, and the numbers that it draws."""
+        return {kind: f"{self.results}/figures/{figure}.{kind}" for kind in ("pdf", "png", "csv")}
+
+    def unit_pages(self) -> list[tuple[str, str, str]]:
+        """Return network, layer and page of every layer that has a page of its units."""
+        return [
+            (name, layer, f"{self.results}/units/{name}/{layer_file_name(layer)}.html")
+            for name in self.config["networks"]
+            for layer in self.layers(name)
+        ]
+
+    # ---- claims ------------------------------------------------------------------------------
+
+    def shown_snapshots(self) -> list[tuple[int, str]]:
+        """Return the snapshots that slide 11 shows, ascending."""
+        options = self.config["figures"].get("slide11_iterations")
+        return self.snapshots(options["network"]) if options else []
+
+    def judged_layers(self) -> list[tuple[str, str]]:
+        """Return network and layer of all that the slides' claims look at, in a fixed order."""
+        groups = self.config.get("claims", {})
+        names = [name for group in groups.values() for name in group]
+        names += [network for _, network in self.shown_snapshots()]
+        found = {(name, self.layers(name)[-1]) for name in names}
+        for name in groups.get("baseline", [])[:1]:
+            found |= {(name, layer) for layer in self.layers(name)}
+        if rotated := self.config["figures"].get("slide09_rotation"):
+            found.add((rotated["network"], rotated["layer"]))
+
+        order = list(self.config["networks"])
+
+        def rank(pair: tuple[str, str]) -> tuple[int, str, int]:
+            network, layer = pair
+            name = network.partition("@")[0]
+            return order.index(name), network, self.layers(name).index(layer)
+
+        return sorted(found, key=rank)
+
+
+def _any(names: Iterable[str]) -> str:
+    """A regular expression that fits these names; nothing if there are none."""
+    return f"(?:{'|'.join(map(re.escape, names)) or '(?!)'})"
