@@ -169,13 +169,18 @@ def network_files(wildcards):
     if "trained" in network:
         folder = f"{RESULTS}/networks/{name}"
         files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
-    code = [
+    return files + loading_code(*modules(network))
+
+
+@functools.cache
+def loading_code(*names):
+    """The files of modules that no script imports by itself, of the library or the user's own."""
+    return [
         os.path.relpath(path)
-        for module in modules(network)
+        for name in names
         for root in (ROOT / "scripts", Path())
-        for path in module_files(module, root)
+        for path in module_files(name, root)
     ]
-    return files + code
 
 
 def download_notes(network):
