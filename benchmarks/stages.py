@@ -40,7 +40,7 @@ from dissection.scoring.thresholds import compute_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]
 QUANTILE, BLOCKS, SEED = 0.005, 32, 1
-NETWORK = {"checkpoint": {"architecture": "caffenet"}, "layers": ["conv5"]}
+NETWORK = {"checkpoint": {"architecture": "caffenet", "classes": 365}, "layers": ["conv5"]}
 CHECKED_UNITS, CHECKED_IMAGES = 3, 8
 
 Stage = Callable[[], dict[str, Any] | None]

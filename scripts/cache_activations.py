@@ -4,7 +4,7 @@ from dissection.activations.cache import cache_activations
 from dissection.activations.shards import shard_ranges
 from dissection.datasets.broden import Broden
 from dissection.jobs.logs import logged
-from dissection.networks.files import open_network
+from dissection.networks.load import open_network
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from dissection.jobs.devices import best_device
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged, progress
 from dissection.labels.store import LabelStore
-from dissection.networks.files import open_network
+from dissection.networks.load import open_network
 from dissection.rotation.accuracy import (
     linear_probe,
     pooled_features,

@@ -1,5 +1,6 @@
 """Cached activations, against a plain forward pass."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -217,15 +218,13 @@ def test_a_layer_that_is_not_used_is_refused(tmp_path):
 
 
 def test_layers_with_the_same_file_name_are_refused(tmp_path):
-    net = small_network()
-    net.model.layer_aliases = {"a/b": "0", "a-b": "3"}
+    net = dataclasses.replace(small_network(), layer_aliases={"a/b": "0", "a-b": "3"})
     with pytest.raises(InputError, match="same file name"):
         cache(net, ["a/b", "a-b"], tmp_path / "out")
 
 
 def test_names_with_slashes(tmp_path):
-    net = small_network()
-    net.model.layer_aliases = {"inception_5b/output": "3"}
+    net = dataclasses.replace(small_network(), layer_aliases={"inception_5b/output": "3"})
     cache(net, ["inception_5b/output"], tmp_path / "out")
     assert (tmp_path / "out" / "inception_5b-output.npy").is_file()
     by_name, _ = open_layer(tmp_path / "out", "inception_5b/output")

@@ -7,7 +7,9 @@ import yaml
 from repository import ROOT
 
 from dissection.config.validation import complete
+from dissection.downloads.registry import read_registry
 from dissection.errors import InputError
+from dissection.networks.sources import SOURCES
 from dissection.training.settings import last_iteration, own_settings
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
@@ -19,10 +21,20 @@ def read(name: str) -> dict:
     return yaml.safe_load((ROOT / "config" / name).read_text())
 
 
+def registry() -> dict:
+    return read_registry(ROOT / "config/downloads.yaml")
+
+
 def message(config: dict) -> str:
     with pytest.raises(InputError) as caught:
-        complete(config, SCHEMA, "config/some.yaml")
+        complete(config, SCHEMA, "config/some.yaml", registry)
     return str(caught.value)
+
+
+def with_network(network: dict) -> dict:
+    """A configuration of nothing but this network."""
+    dataset = {"synthetic": {}}
+    return {"run": "a", "dataset": dataset, "networks": {"mine": network}, "figures": {}}
 
 
 def objects(schema: dict, path: str = ""):
@@ -37,7 +49,7 @@ def objects(schema: dict, path: str = ""):
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.name)
 def test_shipped_configurations_are_valid(path):
     config = yaml.safe_load(path.read_text())
-    completed = complete(config, SCHEMA, str(path))
+    completed = complete(config, SCHEMA, str(path), registry)
     assert completed["dissection"]["quantile"] == 0.005
     assert complete(completed, SCHEMA, str(path)) == completed
 
@@ -162,3 +174,158 @@ def test_a_network_s_own_settings():
     assert own_settings(shared, both) == both | {"batch_size": 32}
     assert last_iteration(own_settings(shared, both), images=320) == 5
     assert last_iteration(own_settings(shared, {"epochs": 2}), images=330) == 20
+
+
+SIZE = {"input_size": [8, 8]}
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"caffe": {"download": "vgg16_imagenet"}},
+        {"caffe": {"prototxt": "a", "caffemodel": "b"}},
+        {"checkpoint": {"architecture": "caffenet", "file": "a"}},
+        {"checkpoint": {"architecture": "vgg16", "download": "dissect-vgg16_places365.pth"}},
+        {"torchvision": {"name": "resnet18"}},
+        {"factory": {"function": "json:loads", **SIZE}},
+        {"factory": {"function": "json:loads", "file": "a", **SIZE}},
+        {"torchscript": {"file": "a", **SIZE}},
+        {"exported": {"file": "a", **SIZE}},
+    ],
+)
+def test_sources_of_weights_that_are_taken(network):
+    preprocessing = {"input_size": [9, 7], "mean": [1, 2, 3], "std": [1, 2, 3]}
+    complete(with_network({"layers": ["x"], **network}), SCHEMA, "x", registry)
+    (key,) = network
+    options = {**network[key], **preprocessing, "channels": "bgr", "value_range": 255}
+    complete(with_network({"layers": ["x"], key: options}), SCHEMA, "x", registry)
+
+
+ONE = "networks.mine: give exactly one of trained, torchvision, caffe, checkpoint, factory, "
+
+
+@pytest.mark.parametrize(
+    ("network", "text"),
+    [
+        ({}, ONE),
+        ({"trained": {}, "torchvision": {"name": "resnet18"}}, ONE),
+        ({"caffe": {}}, "mine.caffe: give download or caffemodel and prototxt."),
+        ({"caffe": {"prototxt": "a"}}, "mine.caffe: give download or caffemodel and prototxt."),
+        ({"caffe": {"prototxt": "a", "download": "vgg16_imagenet"}}, "caffe: give download or"),
+        ({"checkpoint": {"architecture": "vgg16"}}, "mine.checkpoint: give download or file."),
+        (
+            {"checkpoint": {"architecture": "vgg16", "download": "a", "file": "b"}},
+            "mine.checkpoint: give download or file.",
+        ),
+        # Names of downloads, and of others' kinds.
+        (
+            {"caffe": {"download": "cafe_reference_imagenet"}},
+            "mine.caffe.download: there is no 'cafe_reference_imagenet' for it in "
+            "config/downloads.yaml. Did you mean 'caffe_reference_imagenet'? There are caffe_ref",
+        ),
+        (
+            {"caffe": {"download": "zoo-vgg16_imagenet"}},
+            "no 'zoo-vgg16_imagenet' for it in config/downloads.yaml. Did you mean 'vgg16_imagen",
+        ),
+        (
+            {"checkpoint": {"architecture": "resnet18",
+                            "download": "places365-resnet18_places365.pth"}},
+            "Did you mean 'places365-resnet18_places365.pth.tar'?",
+        ),
+        (
+            {"checkpoint": {"architecture": "resnet18", "download": "broden1_227"}},
+            "mine.checkpoint.download: there is no 'broden1_227' for it",
+        ),
+        # Names of torchvision's.
+        (
+            {"torchvision": {"name": "resnet19"}},
+            "mine.torchvision: torchvision has no network 'resnet19'. Near: ",
+        ),
+        (
+            {"torchvision": {"name": "resnet18", "weights": "V9"}},
+            "mine.torchvision: torchvision has no weights 'V9' for resnet18; it has IMAGENET1K",
+        ),
+        (
+            {"torchvision": {"name": "fcn_resnet50"}},
+            "mine.torchvision: torchvision's 'fcn_resnet50' is not one of its classifiers",
+        ),
+        (
+            {"checkpoint": {"architecture": "resnet19", "file": "a"}},
+            "mine.checkpoint: torchvision has no network 'resnet19'. Near: ",
+        ),
+        # A user's own network.
+        (
+            {"factory": {"function": "no_such_module.at:all", **SIZE}},
+            "mine.factory: The function no_such_module.at:all cannot be found",
+        ),
+        ({"factory": {"function": "json:loads"}}, "mine.factory: the key 'input_size' is missing"),
+        ({"torchscript": {"file": "a"}}, "mine.torchscript: the key 'input_size' is missing."),
+        ({"exported": {"file": "a"}}, "mine.exported: the key 'input_size' is missing."),
+        # Networks trained here see what they learned from.
+        ({"trained": {"mean": [1, 2, 3]}}, "mine.trained.mean: unknown key."),
+    ],
+)  # fmt: skip
+def test_mistakes_in_a_source_of_weights(network, text):
+    assert text in message(with_network({"layers": ["x"], **network}))
+
+
+def test_what_is_outside_is_looked_at_only_where_it_can_be():
+    """Jobs read the configuration too, after it was checked."""
+    network = {"layers": ["x"], "torchvision": {"name": "resnet19"}}
+    complete(with_network(network), SCHEMA, "x")
+
+    def unread():
+        raise AssertionError("read")
+
+    network = {"layers": ["x"], "torchvision": {"name": "resnet18"}}
+    complete(with_network(network), SCHEMA, "x", unread)
+
+
+@pytest.mark.parametrize(
+    ("options", "layer", "nearest"),
+    [
+        ({}, "conv6", "conv5"),
+        ({}, "conv5.2", "conv5.1"),
+        ({"architecture": "resnet"}, "layer4", "layer3"),
+        ({"architecture": "resnet"}, "layer3.conv3", "layer3.conv2"),
+        ({"architecture": "googlenet"}, "inception_d", "inception_"),
+        ({"head": "gap"}, "fc6", "fc8"),
+        ({"dropout": 0}, "drop6", None),
+    ],
+)
+def test_layers_of_trained_networks_are_known_before_anything_runs(options, layer, nearest):
+    text = message(with_network({"layers": ["conv1", layer], "trained": options}))
+    assert f"networks.mine.layers: this network has no layer '{layer}'." in text
+    assert nearest is None or f"Did you mean '{nearest}" in text
+    assert "Layers: conv1, pool1, " in text
+
+
+@pytest.mark.parametrize("layer", ["conv5", "conv5.0", "conv5.2", "pool5"])
+def test_layers_inside_of_blocks_are_layers(layer):
+    network = {"layers": [layer], "trained": {"batch_norm": True}}
+    config = with_network(network)
+    config["figures"] = {"slide09_rotation": {"network": "mine", "layer": layer}}
+    complete(config, SCHEMA, "x", registry)
+
+
+@pytest.mark.parametrize(
+    "figure", ["slide10_regularization", "slide12_initialization", "slide12_width"]
+)
+@pytest.mark.parametrize("key", [key for key in SOURCES if key != "trained"])
+def test_figures_with_accuracies_are_of_trained_networks(figure, key):
+    options = {
+        "torchvision": {"name": "resnet18"},
+        "caffe": {"download": "vgg16_imagenet"},
+        "checkpoint": {"architecture": "caffenet", "file": "a"},
+        "factory": {"function": "json:loads", **SIZE},
+    }
+    other = {"layers": ["x"], key: options.get(key, {"file": "a", **SIZE})}
+    config = with_network({"layers": ["conv5"], "trained": {}})
+    config["networks"]["other"] = other
+    config["figures"] = {
+        figure: {"networks": ["mine"]},
+        "slide08_networks": {"networks": ["other"]},
+    }
+    complete(config, SCHEMA, "x", registry)
+    config["figures"][figure]["networks"].append("other")
+    assert f"figures.{figure}.networks: 'other' is not trained by the workflow" in message(config)

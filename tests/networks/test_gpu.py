@@ -144,7 +144,7 @@ def assert_same_activations(make, layers, folder):
 def test_activations_of_caffe_networks(tmp_path, definition, layers):
     files = caffe_definitions.write_network(tmp_path, definition(size=64))
     assert_same_activations(
-        lambda: load_network({"caffe": {"prototxt": files[0]}, "layers": layers}, files[1]),
+        lambda: load_network({"caffe": {}, "layers": layers}, files),
         layers,
         tmp_path,
     )
@@ -170,8 +170,8 @@ def test_activations_of_an_exported_network(tmp_path):
     free = ({0: torch.export.Dim("images")},)
     program = torch.export.export(WithConstants().eval(), (images,), dynamic_shapes=free)
     torch.export.save(program, file)
-    spec = {"exported": {"file": str(file), "input_size": [20, 20]}, "layers": ["rectified"]}
-    assert_same_activations(lambda: load_network(spec), ["rectified"], tmp_path)
+    spec = {"exported": {"input_size": [20, 20]}, "layers": ["rectified"]}
+    assert_same_activations(lambda: load_network(spec, [file]), ["rectified"], tmp_path)
 
 
 def test_accuracy_in_a_rotated_basis():

@@ -85,6 +85,50 @@ def test_any_matrix_is_applied_and_its_transpose_after_it(network, inputs, targe
     assert all(abs(value - 1 / 3) > 3 / IMAGES for value in accuracies), "the matrices matter"
 
 
+@pytest.mark.parametrize(
+    ("architecture", "layer"),
+    [
+        ("alexnet", "conv1.0"),
+        ("alexnet", "conv4.0"),
+        ("vgg", "conv6.0"),
+        ("googlenet", "conv1.bn"),
+        ("googlenet", "inception_b.branch2.0"),
+        ("resnet", "layer3.downsample.0"),
+        ("resnet", "layer2.bn2"),
+    ],
+)
+def test_a_layer_inside_of_a_block_is_rotated_in_its_place(inputs, architecture, layer):
+    torch.manual_seed(1)
+    network = build({"architecture": architecture}, CLASSES).eval()
+    batch = inputs[:40]
+    widths = []
+    handle = network.get_submodule(layer).register_forward_hook(
+        lambda module, inputs, output: widths.append(output.shape[1])
+    )
+    with torch.inference_mode():
+        answers = network(batch).argmax(1)
+    handle.remove()
+    (n,) = widths
+    rng = np.random.default_rng(0)
+    matrices = [np.eye(n), random_rotation(n, 1), rng.normal(size=(n, n))]
+
+    def expected(R):
+        """Fold R^T R into what the layer gives."""
+        product = torch.from_numpy((R.T @ R).astype(np.float32))
+        changed = network.get_submodule(layer).register_forward_hook(
+            lambda module, inputs, output: (output.movedim(1, -1) @ product.T).movedim(-1, 1)
+        )
+        with torch.inference_mode():
+            found = network(batch).argmax(1)
+        changed.remove()
+        return float((found == answers).double().mean())
+
+    accuracies = rotated_accuracy(network, layer, [(batch, answers)], matrices)
+    assert accuracies[:2] == [1, 1]
+    assert accuracies[2] == pytest.approx(expected(matrices[2]), abs=1.5 / len(batch))
+    assert not network.get_submodule(layer)._forward_hooks
+
+
 def test_pooled_features_are_means_of_maps():
     rng = np.random.default_rng(0)
     activations = rng.random((7, 3, 4, 5)).astype(np.float16)

@@ -18,7 +18,7 @@ from repository import ROOT
 from workflow_runs import clone, planned, snakemake
 
 from dissection.downloads.registry import read_registry
-from dissection.networks.files import open_network
+from dissection.networks.load import open_network
 
 pytestmark = pytest.mark.workflow
 CONFIG = "config/small_paper.yaml"

@@ -16,14 +16,24 @@ from dissection.errors import InputError
 from dissection.config.source_files import imported_files, module_files
 from dissection.downloads.receipts import exchange_problem
 from layout import Run
+from dissection.networks.sources import downloads, modules, own_files
+
+
+def registered_downloads():
+    """What config/downloads.yaml lists; read only for configurations that need it."""
+    from dissection.downloads.registry import read_registry
+
+    return read_registry(ROOT / "config/downloads.yaml")
 
 
 def completed_config():
     """The configuration with defaults; a mistake in it ends Snakemake with one short message."""
     schema = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
     files = " and ".join(str(file) for file in workflow.configfiles)
+    # Jobs read the Snakefile, too: once is enough.
+    registry = registered_downloads if workflow.is_main_process else None
     try:
-        return complete(config, schema, files)
+        return complete(config, schema, files, registry)
     except InputError as error:
         # Snakemake would show a traceback of its own.
         sys.exit(f"{error}\nEvery key is explained in config/README.md.")
@@ -110,32 +120,27 @@ def network_files(wildcards):
     """The files that a network is made of: weights, a folder of snapshots, checked downloads, code."""
     name, _, iteration = wildcards.network.partition("@")
     network = NETWORKS[name]
+    files = [*download_notes(network), *own_files(network)]
     if "trained" in network:
         folder = f"{RESULTS}/networks/{name}"
-        return [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
-    if "torchvision" in network:
-        weights = network["torchvision"]
-        return [f"resources/checked/{torchvision_name(**weights)}.json"]
-    notes = download_notes(network)
-    if notes:
-        return notes
-    options = next(network[kind] for kind in network if kind not in ("title", "layers"))
-    files = [
-        options[key] for key in ("prototxt", "caffemodel", "file") if key in options
+        files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
+    return files + loading_code(*modules(network))
+
+
+@functools.cache
+def loading_code(*names):
+    """The files of modules that no script imports by itself, of the library or the user's own."""
+    return [
+        os.path.relpath(path)
+        for name in names
+        for root in (ROOT / "scripts", Path())
+        for path in module_files(name, root)
     ]
-    if "factory" in network:
-        files += map(str, module_files(options["function"].partition(":")[0], "."))
-    return files
 
 
 def download_notes(network):
-    """The notes of a network's files in config/downloads.yaml, once they have been checked."""
-    source = network.get("caffe") or network.get("checkpoint") or {}
-    if "download" not in source:
-        return []
-    ends = (".prototxt", ".caffemodel") if "caffe" in network else ("",)
-    stem = f"zoo-{source['download']}" if "caffe" in network else source["download"]
-    return [f"resources/checked/{stem}{end}.json" for end in ends]
+    """The notes of a network's downloads, once they have been checked."""
+    return [f"resources/checked/{name}.json" for name in downloads(network)]
 
 
 def refuse_exchanged_files():
@@ -143,9 +148,6 @@ def refuse_exchanged_files():
     notes = {note for network in NETWORKS.values() for note in download_notes(network)}
     if "broden" in CONFIG["dataset"]:
         notes.add(f"resources/checked/broden1_{CONFIG['dataset']['broden']}.json")
-    if any("torchvision" in network for network in NETWORKS.values()):
-        # Of them all: to ask torchvision for the names of this run's would take seconds.
-        notes |= set(map(str, Path("resources/checked").glob("*_Weights.*.json")))
     found = map(exchange_problem, filter(os.path.exists, sorted(notes)))
     if problems := list(filter(None, found)):
         sys.exit("\n".join(problems))
@@ -156,9 +158,3 @@ if workflow.is_main_process:
     refuse_exchanged_files()
 
 
-def torchvision_name(name, weights):
-    """torchvision's full name of a network's weights, as in ResNet18_Weights.IMAGENET1K_V1."""
-    # Imported here: it takes seconds, and most runs have no such network.
-    from dissection.networks.load import torchvision_weights
-
-    return str(torchvision_weights(name, weights))

@@ -1,4 +1,7 @@
 """A YAML file in, a checked and completed configuration out; and which files code consists of.
 
-May import: training, jobs.
+Of what it may import, only what is free of torch: networks.sources, training.settings and
+training.layer_names.
+
+May import: networks, training, jobs.
 """

@@ -4,21 +4,31 @@ The schema (workflow/schemas/config.schema.yaml) knows every key's type, default
 What a schema cannot say, how keys belong together, is checked here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from dissection.errors import InputError, did_you_mean
 from dissection.jobs.schemas import schema_problems, with_defaults, with_numbers
+from dissection.networks.sources import (
+    SOURCES,
+    downloads,
+    given_sources,
+    source_module,
+    source_of,
+)
+from dissection.training.layer_names import layer_names
 from dissection.training.settings import last_iteration, own_settings
 
-# Where a network comes from; and what names its files.
-SOURCES = ("trained", "torchvision", "caffe", "checkpoint", "factory", "torchscript", "exported")
-FILES = {
-    "caffe": [{"download"}, {"prototxt", "caffemodel"}],
-    "checkpoint": [{"download"}, {"file"}],
-}
+# Figures that show the accuracies of their networks, which only a training here measures.
+WITH_ACCURACY = ("slide10_regularization", "slide12_initialization", "slide12_width")
+
+# Entries of config/downloads.yaml, each with its `kind`, by name.
+Registry = Mapping[str, Any]
 
 
-def complete(config: dict, schema: dict, file: str) -> dict:
+def complete(
+    config: dict, schema: dict, file: str, registry: Callable[[], Registry] | None = None
+) -> dict:
     """Return a copy of the configuration with every default filled in.
 
     Parameters
@@ -29,6 +39,10 @@ def complete(config: dict, schema: dict, file: str) -> dict:
         JSON Schema (2020-12) whose objects all refuse unknown keys.
     file : str
         Where the configuration was read from, for the messages.
+    registry : callable, optional
+        Reads the registry of downloads, if a network needs it. With it, networks' names of
+        downloads, of torchvision's networks and of functions' modules are checked too, which takes
+        seconds where there are any.
 
     Raises
     ------
@@ -40,7 +54,13 @@ def complete(config: dict, schema: dict, file: str) -> dict:
     problems = schema_problems(config, schema)
     if not problems:
         config = with_defaults(config, schema)
-        problems = [*_reference_problems(config), *_training_problems(config)]
+        problems = [
+            *_source_problems(config["networks"]),
+            *_reference_problems(config),
+            *_training_problems(config),
+        ]
+    if registry is not None and not problems:
+        problems = list(_outside_problems(config["networks"], registry))
     if problems:
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise InputError(
@@ -49,18 +69,65 @@ def complete(config: dict, schema: dict, file: str) -> dict:
     return config
 
 
-def _reference_problems(config: dict) -> Iterator[str]:
-    """Yield a message for every name that refers to nothing, and every choice left open."""
-    networks = config["networks"]
+def _source_problems(networks: dict) -> Iterator[str]:
+    """Yield a message for every choice of weights left open, and for layers that are not there."""
     for name, network in networks.items():
-        sources = [key for key in network if key in SOURCES]
-        if len(sources) != 1:
+        if len(given_sources(network)) != 1:
             yield f"networks.{name}: give exactly one of {', '.join(SOURCES)}."
-        for source, choices in FILES.items():
-            given = {key for key in network.get(source, {}) if any(key in c for c in choices)}
-            if source in network and given not in choices:
+            continue
+        key, options = source_of(network)
+        source = SOURCES[key]
+        if source.registered:
+            choices = [{"download"}, set(source.files)]
+            if options.keys() & set.union(*choices) not in choices:
                 words = " or ".join(" and ".join(sorted(choice)) for choice in choices)
-                yield f"networks.{name}.{source}: give {words}."
+                yield f"networks.{name}.{key}: give {words}."
+        if key == "trained":
+            names = layer_names(options)
+            blocks = ", ".join(layer for layer in names if "." not in layer)
+            for layer in network["layers"]:
+                if layer not in names:
+                    yield (
+                        f"networks.{name}.layers: this network has no layer '{layer}'."
+                        f"{did_you_mean(layer, names)} Layers: {blocks}."
+                    )
+
+
+def _outside_problems(networks: dict, read_registry: Callable[[], Registry]) -> Iterator[str]:
+    """Yield a message for every name that refers to nothing outside of the configuration."""
+    for name, network in networks.items():
+        key, options = source_of(network)
+        if SOURCES[key].checks:
+            try:
+                source_module(key).check(options)
+            except InputError as error:
+                yield f"networks.{name}.{key}: {error}"
+        if "download" in options:
+            registry = read_registry()
+            files = zip(downloads(network), SOURCES[key].registered.values(), strict=True)
+            if any(file not in registry or registry[file].kind != kind for file, kind in files):
+                names = _downloadable(key, registry)
+                yield (
+                    f"networks.{name}.{key}.download: there is no '{options['download']}' for it "
+                    f"in config/downloads.yaml.{did_you_mean(options['download'], names)} "
+                    f"There are {', '.join(names)}."
+                )
+
+
+def _downloadable(source: str, registry: Registry) -> list[str]:
+    """Return what ``download`` of a source can be."""
+    file, kind = next(iter(SOURCES[source].registered.items()))
+    before, _, after = file.partition("{}")
+    return [
+        name.removeprefix(before).removesuffix(after)
+        for name, entry in registry.items()
+        if entry.kind == kind and name.startswith(before) and name.endswith(after)
+    ]
+
+
+def _reference_problems(config: dict) -> Iterator[str]:
+    """Yield a message for every name that refers to nothing in the configuration."""
+    networks = config["networks"]
 
     def missing(at: str, name: str) -> str:
         near = did_you_mean(name, networks)
@@ -82,6 +149,12 @@ def _reference_problems(config: dict) -> Iterator[str]:
                     yield (
                         f"networks.{name}.trained.snapshots: figures.{figure} needs snapshots of "
                         f"'{name}'; list the iterations to keep."
+                    )
+                elif figure in WITH_ACCURACY and "trained" not in networks[name]:
+                    yield (
+                        f"figures.{figure}.networks: '{name}' is not trained by the workflow "
+                        "(`trained`), so that its accuracy, which the figure shows, is not known. "
+                        "Take it out; slide08_networks shows networks of every kind."
                     )
                 elif "layer" in options and options["layer"] not in networks[name]["layers"]:
                     layers = networks[name]["layers"]

@@ -1,5 +1,8 @@
 """From an image to a network's input."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from PIL import Image
@@ -8,6 +11,72 @@ from dissection.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue; of values from 0 to 1
 IMAGENET_STD = (0.229, 0.224, 0.225)
+KEYS = ("input_size", "mean", "std", "channels", "value_range")
+
+
+def chosen_settings(asked: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a `Preprocessing`.
+
+    Parameters
+    ----------
+    asked : mapping
+        What the configuration says; only `KEYS` are looked at. It comes first.
+    own : mapping
+        What the network's file or its source says. It comes before ImageNet's mean and deviation
+        of red, green and blue from 0 to 1.
+
+    Returns
+    -------
+    dict
+        All of `KEYS`. A mean or deviation that is not asked for follows the channels and the
+        range that are, so that it keeps its meaning.
+
+    Raises
+    ------
+    InputError
+        If the input size is not known.
+
+    Examples
+    --------
+    >>> chosen_settings({"input_size": [8, 8], "channels": "bgr"}, {})["mean"]
+    (0.406, 0.456, 0.485)
+    """
+    base = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD, "channels": "rgb", "value_range": 1.0}
+    base |= own
+    found = {key: asked[key] for key in KEYS if key in asked}
+    settings = base | found
+    if "input_size" not in settings:
+        raise InputError(
+            "The network's input size is not known. Give input_size: [height, width] beside its "
+            "file or function."
+        )
+    for key in ("mean", "std"):
+        values = settings[key]
+        if key not in found:
+            if settings["channels"] != base["channels"]:
+                values = values[::-1]
+            if settings["value_range"] != base["value_range"]:
+                factor = settings["value_range"] / base["value_range"]
+                values = [value * factor for value in values]
+        settings[key] = tuple(values)
+    settings["input_size"] = tuple(settings["input_size"])
+    return settings
+
+
+def described(settings: Mapping[str, Any]) -> str:
+    """Say the settings in a line.
+
+    Examples
+    --------
+    >>> described(chosen_settings({"input_size": [227, 227]}, {}))
+    '227 x 227, rgb, 0-1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225'
+    """
+    mean, std = (" ".join(f"{value:g}" for value in settings[key]) for key in ("mean", "std"))
+    height, width = settings["input_size"]
+    return (
+        f"{height} x {width}, {settings['channels']}, 0-{settings['value_range']:g}, "
+        f"mean {mean}, std {std}"
+    )
 
 
 class Preprocessing:

@@ -22,6 +22,12 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def require_file(path: Path) -> None:
+    """Refuse a file of a network that does not exist."""
+    if not path.is_file():
+        raise InputError(f"The network's file {path} does not exist. Check its path.")
+
+
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     """Read the weights in a file of `torch.save`: a state dict, or a checkpoint with one in it.
 
@@ -43,8 +49,7 @@ def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
     InputError
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"The weights file {path} does not exist. Check its path.")
+    require_file(path)
     try:
         with warnings.catch_warnings():
             # Without need: the encoding is used, for files of Python 2; others have no use for it.

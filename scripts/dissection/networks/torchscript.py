@@ -1,4 +1,4 @@
-"""Give the layers of a TorchScript file hooks, like those of any other network.
+"""A user's own network as a file of `torch.jit.save`, its layers with hooks like any other's.
 
 A scripted network runs outside of Python and calls no hooks. Before its first run, operations
 are put around every call of a module that tell Python which module is entered and left, and
@@ -7,7 +7,7 @@ with what output; afterwards the hooks of a placeholder of the same name get tha
 
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import torch
 
 from dissection.errors import InputError
 from dissection.jobs.devices import best_device
-from dissection.networks.state_dicts import first_line
+from dissection.networks.loaded import Loaded
+from dissection.networks.state_dicts import first_line, require_file
 
 # Modules of one type share their code, so a call says only its name relative to its caller;
 # the modules that are running make up the full name.
@@ -51,6 +52,13 @@ for _schema, _function in (
     # Conservative: they may do anything, so that the optimiser neither drops nor moves them.
     _name = _library.define(_schema, alias_analysis="CONSERVATIVE")
     _library.impl(_name, _function, "CompositeImplicitAutograd")
+
+
+def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+    """Read the one file. No options count."""
+    (path,) = files
+    require_file(path)
+    return Loaded(ScriptedNetwork(path))
 
 
 class ScriptedNetwork(torch.nn.Module):

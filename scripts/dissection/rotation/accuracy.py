@@ -6,7 +6,7 @@ trained on rotated features, standardised unit by unit, could fare worse: standa
 the basis (paper, sections 3.2 and 3.6).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ def rotated_accuracy(
     model : TrainedNetwork
         In evaluation mode, on the CPU or a GPU.
     layer : str
-        One of the modules that the network runs one after the other.
+        One of the modules that the network runs one after the other, or one inside of them.
     batches : iterable of pairs
         Inputs, float32 (n, 3, h, w), and targets, int64 (n,) or (n, cells, cells). One batch is
         in memory at a time.
@@ -53,14 +53,39 @@ def rotated_accuracy(
     right, total = np.zeros(len(rotations), int), 0
     matrices = [torch.from_numpy(R.astype(np.float32)).to(device) for R in rotations]
     for inputs, targets in batches:
-        maps = model.until(layer, inputs.to(device))
-        for i, R in enumerate(matrices):
-            rotated = torch.einsum("ij,njhw->nihw", R, maps)
-            undone = torch.einsum("ji,njhw->nihw", R, rotated)
-            found = model.after(layer, undone).argmax(1).cpu()
-            right[i] += int((found == targets).sum())
+        outputs = _rotated_outputs(model, layer, inputs.to(device), matrices)
+        for i, output in enumerate(outputs):
+            right[i] += int((output.argmax(1).cpu() == targets).sum())
         total += targets.numel()
     return [float(count / total) for count in right]
+
+
+def _rotated_outputs(
+    model: TrainedNetwork, layer: str, inputs: torch.Tensor, matrices: Sequence[torch.Tensor]
+) -> Iterator[torch.Tensor]:
+    """Yield the network's output for each matrix; what comes before the layer is run once."""
+    block, _, inner = layer.partition(".")
+    if not inner:
+        maps = model.until(layer, inputs)
+        for R in matrices:
+            yield model.after(layer, _there_and_back(R, maps))
+        return
+    names = [name for name, _ in model.named_children()]
+    before = names[: names.index(block)]
+    maps = model.until(before[-1], inputs) if before else inputs
+    for R in matrices:
+        handle = model.get_submodule(layer).register_forward_hook(
+            lambda module, inputs, output, R=R: _there_and_back(R, output)
+        )
+        try:
+            yield model.after(before[-1], maps) if before else model(maps)
+        finally:
+            handle.remove()
+
+
+def _there_and_back(R: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    rotated = torch.einsum("ij,njhw->nihw", R, maps)
+    return torch.einsum("ji,njhw->nihw", R, rotated)
 
 
 def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:

@@ -73,7 +73,7 @@ class TrainedNetwork(nn.Module):
     input_size : tuple of int
         Height and width, pixels.
     mean, std, value_range
-        Preprocessing, for `dissection.networks.load`: pixels from 0 to 255 become (p - 115) / 64.
+        Preprocessing of trainings: pixels from 0 to 255 become (p - 115) / 64.
     """
 
     mean = (115.0, 115.0, 115.0)

@@ -33,7 +33,7 @@ def outputs(network, layers, batch):
     """Output of each layer, by its name in Caffe."""
     found = {}
     handles = [
-        find_layer(network, layer).register_forward_hook(
+        network.get_submodule(network.layer_aliases[layer]).register_forward_hook(
             lambda module, inputs, output, layer=layer: found.update({layer: output.numpy()})
         )
         for layer in layers
@@ -108,7 +108,7 @@ def test_every_dissected_layer_agrees_with_opencv(tmp_path, name):
 )
 def test_receptive_fields(tmp_path, text, layer, centre, stride, size):
     (tmp_path / "net.prototxt").write_text(text)
-    network = load_network({"caffe": {"prototxt": tmp_path / "net.prototxt"}})
+    network = load_network({"caffe": {}}, [tmp_path / "net.prototxt"])
     geometry = receptive_fields(
         network.model, {layer: find_layer(network, layer)}, network.input_size
     )[layer]

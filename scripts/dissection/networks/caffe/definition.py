@@ -1,7 +1,7 @@
 """Read the definition of a network: its input, and its layers in the order that they run."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from dissection.downloads.file_checks import web_page_problem
 from dissection.errors import InputError
 from dissection.networks.caffe.messages import V1_LAYER_TYPES, LayerParameter, NetParameter
+from dissection.networks.caffe.transform import Transform, read_transform
 
 # Names of types in the first `layers` that are more than their parts capitalised.
 _RENAMED = {
@@ -40,6 +41,8 @@ class Definition:
     layers : list of LayerParameter
         Without inputs, losses and layers of the phase TRAIN; of the first `layers` generation
         as of the current one.
+    transform : Transform
+        Of the image.
     """
 
     path: Path
@@ -47,29 +50,45 @@ class Definition:
     input_shape: tuple[int, int, int]
     other_inputs: frozenset[str]
     layers: list[Any]
+    transform: Transform
 
 
-def read_definition(path: Path) -> Definition:
+def read_definition(path: Path, input_size: Sequence[int] | None = None) -> Definition:
     """Read a prototxt file.
+
+    Parameters
+    ----------
+    path : Path
+    input_size : two int, optional
+        Height and width of the image, in place of what the file says.
 
     Raises
     ------
     InputError
-        If the file is not such a text, or does not say how large an image is.
+        If the file is not such a text, or it is nowhere said how large an image is.
     """
     net = _parse(path)
     layers = [layer for layer in _current_generation(net, path) if _in_phase_test(layer)]
     inputs = _inputs(net, path)
+    transforms = {}
     kept = []
     for layer in layers:
         if layer.type == "Input" or layer.type in _DATA:
-            inputs |= _shapes_of_tops(layer, path)
+            transform = read_transform(layer, path)
+            inputs |= _shapes_of_tops(layer, transform, path)
+            transforms |= dict.fromkeys(layer.top, transform)
         elif layer.type not in _USED_IN_TRAINING and not layer.type.endswith("Loss"):
             kept.append(layer)
     image = next((name for name, shape in inputs.items() if len(shape) == 4), None)
+    if input_size is not None:
+        # Of the inputs without a size, the first is the image: labels come after it.
+        image = image or next((name for name, shape in inputs.items() if not shape), None)
+        if image is not None:
+            inputs[image] = (*(inputs[image] or (1, 3))[:2], *input_size)
     if image is None:
         raise InputError(
-            f"{path} does not say how large an image is. Give it an input of four dimensions: "
+            f"{path} does not say how large an image is. Give input_size beside it, or write "
+            "into it an input of four dimensions: "
             'layer { name: "data" type: "Input" top: "data" '
             "input_param { shape { dim: 1 dim: 3 dim: HEIGHT dim: WIDTH } } }"
         )
@@ -81,7 +100,8 @@ def read_definition(path: Path) -> Definition:
     if not kept:
         raise InputError(f"{path} has no layers for the phase TEST besides inputs and losses.")
     others = frozenset(inputs) - {image}
-    return Definition(path, image, inputs[image][1:], others, kept)
+    transform = transforms.get(image, Transform())
+    return Definition(path, image, inputs[image][1:], others, kept, transform)
 
 
 def _parse(path: Path) -> Any:
@@ -169,7 +189,7 @@ def _fours(dims: Any) -> Iterator[tuple[int, ...]]:
         yield tuple(dims[start : start + 4])
 
 
-def _shapes_of_tops(layer: Any, path: Path) -> _Shapes:
+def _shapes_of_tops(layer: Any, transform: Transform, path: Path) -> _Shapes:
     """Shapes of what an input layer gives; () where the definition does not tell."""
     if layer.type == "Input":
         shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
@@ -183,12 +203,7 @@ def _shapes_of_tops(layer: Any, path: Path) -> _Shapes:
         return dict(zip(layer.top, shapes, strict=True))
     # The first top of a data layer is the image, the second its label.
     found: _Shapes = dict.fromkeys(layer.top, ())
-    memory = layer.memory_data_param
-    size = (
-        layer.transform_param.crop_size
-        or layer.data_param.crop_size
-        or layer.image_data_param.crop_size
-    )
+    memory, size = layer.memory_data_param, transform.crop_size
     if layer.top and layer.HasField("memory_data_param"):
         found[layer.top[0]] = (1, memory.channels, memory.height, memory.width)
     elif layer.top and size:

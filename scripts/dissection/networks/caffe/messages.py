@@ -36,8 +36,10 @@ _MESSAGES = {
     "NetStateRule": """
         1 phase Phase; 2 min_level int64; 3 max_level int64; 4 stage string *
         5 not_stage string *""",
-    "TransformationParameter": "3 crop_size uint32",
-    "DataParameter": "5 crop_size uint32",
+    "TransformationParameter": """
+        1 scale float =1; 3 crop_size uint32; 4 mean_file string; 5 mean_value float *""",
+    # Of Data, ImageData and WindowData alike.
+    "DataParameter": "2 scale float =1; 3 mean_file string; 5 crop_size uint32",
     "MemoryDataParameter": "2 channels uint32; 3 height uint32; 4 width uint32",
     "InputParameter": "1 shape BlobShape *",
     "BatchNormParameter": "1 use_global_stats bool =true; 3 eps float =1e-5",
@@ -74,9 +76,10 @@ _MESSAGES = {
         115 image_data_param DataParameter; 117 inner_product_param InnerProductParameter
         118 lrn_param LRNParameter; 119 memory_data_param MemoryDataParameter
         121 pooling_param PoolingParameter; 123 relu_param ReLUParameter
-        125 softmax_param SoftmaxParameter; 133 reshape_param ReshapeParameter
-        135 flatten_param FlattenParameter; 139 batch_norm_param BatchNormParameter
-        142 scale_param ScaleParameter; 143 input_param InputParameter""",
+        125 softmax_param SoftmaxParameter; 129 window_data_param DataParameter
+        133 reshape_param ReshapeParameter; 135 flatten_param FlattenParameter
+        139 batch_norm_param BatchNormParameter; 142 scale_param ScaleParameter
+        143 input_param InputParameter""",
     # Of the first generation only names and weights are read.
     "V0LayerParameter": "1 name string; 50 blobs BlobProto *",
     "V1LayerParameter": """
@@ -85,9 +88,9 @@ _MESSAGES = {
         10 convolution_param ConvolutionParameter; 11 data_param DataParameter
         12 dropout_param DropoutParameter; 15 image_data_param DataParameter
         17 inner_product_param InnerProductParameter; 18 lrn_param LRNParameter
-        19 pooling_param PoolingParameter; 22 memory_data_param MemoryDataParameter
-        24 eltwise_param EltwiseParameter; 30 relu_param ReLUParameter
-        32 include NetStateRule *; 33 exclude NetStateRule *
+        19 pooling_param PoolingParameter; 20 window_data_param DataParameter
+        22 memory_data_param MemoryDataParameter; 24 eltwise_param EltwiseParameter
+        30 relu_param ReLUParameter; 32 include NetStateRule *; 33 exclude NetStateRule *
         36 transform_param TransformationParameter; 39 softmax_param SoftmaxParameter""",
     "NetParameter": """
         1 name string; 2 layers V1LayerParameter *; 3 input string *; 4 input_dim int64 *

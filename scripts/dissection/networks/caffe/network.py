@@ -12,6 +12,7 @@ from torch import nn
 from dissection.errors import InputError
 from dissection.networks.caffe.definition import Definition
 from dissection.networks.caffe.layers import LAYERS, Weighted
+from dissection.networks.caffe.transform import Transform
 from dissection.networks.caffe.weights import Weights, blob_shape, blob_values
 from dissection.networks.state_dicts import first_line
 
@@ -32,14 +33,17 @@ class CaffeNetwork(nn.Module):
     ----------
     input_size : tuple of int
         Height and width of the image, pixels.
+    transform : Transform
+        What the definition says of how an image becomes the input.
     layer_aliases : dict of str
         For each name of a layer or blob in Caffe the name of the module whose output is that
         blob's final value: for a convolution with a ReLU in place that of the ReLU.
     """
 
-    def __init__(self, input_name: str, input_size: tuple[int, int]) -> None:
+    def __init__(self, input_name: str, input_size: tuple[int, int], transform: Transform) -> None:
         super().__init__()
         self.input_size = input_size
+        self.transform = transform
         self.layer_aliases: dict[str, str] = {}
         self._input_name = input_name
         self._steps: list[_Step] = []
@@ -67,7 +71,7 @@ def build_network(definition: Definition, weights: Weights | None) -> CaffeNetwo
         If a layer is unknown, or cannot take its input, or its weights are missing or of other
         shapes.
     """
-    network = CaffeNetwork(definition.input_name, definition.input_shape[1:])
+    network = CaffeNetwork(definition.input_name, definition.input_shape[1:], definition.transform)
     shapes = {definition.input_name: (_IMAGES, *definition.input_shape)}
     weighted: set[str] = set()
     names: list[str] = []

@@ -1,0 +1,59 @@
+"""A user's own network as a file of `torch.export.save`."""
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.export.passes import move_to_device_pass
+
+from dissection.errors import InputError
+from dissection.jobs.devices import best_device
+from dissection.networks.loaded import Loaded
+from dissection.networks.state_dicts import first_line, require_file
+
+
+def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+    """Read the one file, exported with a dynamic number of images. No options count."""
+    (path,) = files
+    require_file(path)
+    try:
+        with path.open("rb") as file, _only_weights(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about torch's own reading of the file
+            program = torch.export.load(file)
+            # Tensors that the network makes while it runs are on the device of its export.
+            program = move_to_device_pass(program, str(best_device()))
+            # The layers get back the names that they had in the network that was exported.
+            model = torch.export.unflatten(program)
+    except Exception as error:  # of many kinds, by what is wrong with the file
+        raise InputError(
+            f"{path} cannot be read as a file of torch.export.save ({first_line(error)})."
+        ) from error
+    inputs = program.graph_signature.user_inputs
+    given = [node.meta["val"] for node in program.graph.nodes if node.name in inputs]
+    shapes = [tuple(getattr(value, "shape", ())) for value in given]
+    if len(shapes) != 1 or not shapes[0] or isinstance(shapes[0][0], int):
+        found = ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
+        raise InputError(
+            f"{path} was exported for inputs of the shape {found or 'none'}; it must be for one "
+            "input of any number of images. Export it again with "
+            "dynamic_shapes=({0: torch.export.Dim('images')},)."
+        )
+    return Loaded(model)
+
+
+@contextmanager
+def _only_weights() -> Iterator[None]:
+    """Let torch unpickle nothing but tensors: its reader of exported programs would."""
+    key = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    before = os.environ.get(key)
+    os.environ[key] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[key]
+        if before is not None:
+            os.environ[key] = before

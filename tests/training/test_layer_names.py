@@ -1,0 +1,36 @@
+"""The names of layers that are known without torch are those of the networks that are built."""
+
+import itertools
+
+import pytest
+import yaml
+from repository import ROOT
+
+from dissection.training.architectures import ARCHITECTURES, build
+from dissection.training.layer_names import layer_names
+from dissection.training.tasks import TASKS
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+SMALL = [name for name in ARCHITECTURES if name != "caffenet"]
+# The paper's AlexNet takes a second to build: each of its options once.
+CASES = [
+    *itertools.product(SMALL, ["scene", "colorization"], [0, 0.5], [False, True], ["fc", "gap"]),
+    ("caffenet", "scene", 0.5, False, "fc"),
+    ("caffenet", "scene", 0, True, "gap"),
+]
+
+
+def test_every_architecture_is_known():
+    assert SCHEMA["$defs"]["trained"]["properties"]["architecture"]["enum"] == [
+        *SMALL,
+        "caffenet",
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
+def test_names_are_those_of_the_network(case):
+    keys = ("architecture", "task", "dropout", "batch_norm", "head")
+    options = dict(zip(keys, case, strict=True))
+    head = TASKS[options["task"]].head
+    network = build({**options, **({"head": head} if head else {})}, 3)
+    assert layer_names(options) == [name for name, _ in network.named_modules() if name]
