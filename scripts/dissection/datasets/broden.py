@@ -8,6 +8,7 @@ Several maps of one category are several labels for the same pixels. 0 is "no la
 """
 
 import os
+import posixpath
 import re
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from dissection.errors import InputError
 from dissection.jobs.tables import read_table, whole_numbers
 
 REMEDY = "Make or unpack the data set again, or correct the file."
+COLUMNS = ["image", "ih", "iw", "sh", "sw"]  # of the index, beside its categories
 MAX_LABEL = 2**16 - 1  # R + 256 G
 MAX_SIDE = 2**15  # pixels of an image or label map
 
@@ -70,9 +72,11 @@ class Broden:
         self._known[0] = True
 
         path = self.folder / "index.csv"
-        index = read_table(path, ["image", "ih", "iw", "sh", "sw", *self._categories], REMEDY)
+        index = read_table(path, [*COLUMNS, *self._categories], REMEDY, others=True)
         self._lines = index.index.to_numpy()  # of index.csv, for messages
+        self._check_columns(index)
         self.image_names: list[str] = index["image"].tolist()
+        self._check_names()
         ih, iw, sh, sw = (
             whole_numbers(path, index[side], 1, MAX_SIDE, REMEDY).astype(np.int32)
             for side in ("ih", "iw", "sh", "sw")
@@ -157,6 +161,34 @@ class Broden:
         rows.append(("total", sum(map(bool, self.names)), np.nan, len(self)))
         return pd.DataFrame(rows, columns=["category", "labels", "mean_images", "images"])
 
+    def _check_columns(self, index: pd.DataFrame) -> None:
+        """Refuse labels that no category that the data set lists would read."""
+        for column, cells in index.items():
+            if column in (*COLUMNS, "split", *self._categories):
+                continue
+            if column not in CATEGORIES:
+                raise InputError(
+                    f"{self.folder / 'index.csv'}, line 1: the column '{column}' is no category "
+                    f"that is known, which are {', '.join(CATEGORIES)}. If it is none, take it "
+                    "out; a data set with others is another one than Broden."
+                )
+            for line, cell in cells.items():
+                if cell not in ("", "0"):
+                    raise InputError(
+                        f"{self.folder / 'index.csv'}, line {line}: there are labels of the "
+                        f"category {column}, which category.csv does not list. {REMEDY}"
+                    )
+
+    def _check_names(self) -> None:
+        lines: dict[str, int] = {}
+        for line, name in zip(self._lines, self.image_names, strict=True):
+            first = lines.setdefault(posixpath.normpath(name), line)
+            if first != line:
+                raise InputError(
+                    f"{self.folder / 'index.csv'}, line {line}: the image {name} again, as in line "
+                    f"{first}; it would count twice. {REMEDY}"
+                )
+
     def _read_categories(self) -> list[str]:
         path = self.folder / "category.csv"
         names = read_table(path, ["name"], REMEDY)["name"]
@@ -166,11 +198,25 @@ class Broden:
                     f"{path}, line {line}: category '{name}' {'again' if twice else 'is unknown'}. "
                     f"Give each once, out of: {', '.join(CATEGORIES)}."
                 )
+        for file in sorted(self.folder.glob("c_*.csv")):
+            if file.stem[2:] not in set(names):
+                raise InputError(
+                    f"{file}: category.csv does not list the category '{file.stem[2:]}'. {REMEDY}"
+                )
         return names.tolist()
 
     def _read_names(self) -> list[str]:
         path = self.folder / "label.csv"
-        table = read_table(path, ["number", "name"], REMEDY)
+        table = read_table(path, ["number", "name"], REMEDY, others=True)
+        # Of the form object(12);part(3).
+        homes = [cells for column, cells in table.items() if column == "category"]
+        for line, cell in (item for cells in homes for item in cells.items()):
+            for category in re.findall(r"([^;()]+)\(", cell):
+                if category not in self._categories:
+                    raise InputError(
+                        f"{path}, line {line}: label '{table['name'][line]}' has the category "
+                        f"'{category}', which category.csv does not list. {REMEDY}"
+                    )
         numbers = whole_numbers(path, table["number"], 1, MAX_LABEL, REMEDY)
         unnamed = table["name"] == ""
         twice = pd.Series(numbers, table.index).duplicated()
