@@ -126,12 +126,15 @@ def test_any_byte_changed():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (png(b"\0" * 7, 2, 1), "truncated"),  # a byte too few
-        (png(b"\0" * 4, 1, 1, wrong=1), "broken data"),
-        (png(b"\5" + b"\0" * 3, 1, 1), "unrecognized data"),
-        (png(b"\0" * 4, 1, 1, head=(8, RGB, 0, 1, 0)), "cannot identify"),  # unknown filtering
+        (png(b"\0" * 7, 2, 1), "cannot be decoded"),  # a byte too few
+        (png(b"\0" * 4, 1, 1, wrong=1), "cannot be decoded"),
+        (png(b"\5" + b"\0" * 3, 1, 1), "cannot be decoded"),
+        (png(b"\0" * 4, 1, 1, head=(8, RGB, 0, 1, 0)), "cannot be decoded"),  # unknown filtering
         (SIGNATURE + chunk(b"IEND"), "without a head"),
-        (SIGNATURE + png(b"\0" * 4, 1, 1)[8:33] + chunk(b"IEND"), "cannot load"),  # no picture
+        (
+            SIGNATURE + png(b"\0" * 4, 1, 1)[8:33] + chunk(b"IEND"),
+            "cannot be decoded",
+        ),  # no picture
         (b"GIF89a", "not a PNG"),
     ],
 )
