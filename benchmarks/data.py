@@ -29,7 +29,7 @@ LABELS = {"color": 11, "object": 500, "part": 150, "scene": 457, "material": 32,
 FIRST = dict(zip(LABELS, np.cumsum([1, *LABELS.values()])[:-1].tolist(), strict=True))
 LABEL_SIZE, IMAGE_SIZE = 113, 227
 PARTITIONS = 200  # distinct sets of regions, of every number of them
-PHOTOGRAPHS = 64  # distinct image files; every image of the data set is one of them
+PHOTOGRAPHS = 64  # distinct image files; every image of the data set is a link to one of them
 FIELD = 2048  # pixels a side of the smooth noise that colour maps are cut from
 FILES_A_FOLDER = 1000
 BYTES_AN_IMAGE = 50_000  # of a data set: label maps in blocks of the disk, packed labels
@@ -94,7 +94,8 @@ def _write_images(folder: Path, images: int, first: int) -> list[dict]:
         elif source == "ade20k" and rng.random() < 0.8:
             cells["scene"].append(str(_some_labels(rng, "scene", 1)[0]))
         sizes = {"ih": IMAGE_SIZE, "iw": IMAGE_SIZE, "sh": LABEL_SIZE, "sw": LABEL_SIZE}
-        row = {"image": f"{i % PHOTOGRAPHS}.jpg", "split": "train", **sizes}
+        (folder / f"{first}/{i}.jpg").symlink_to(f"../{i % PHOTOGRAPHS}.jpg")
+        row = {"image": f"{first}/{i}.jpg", "split": "train", **sizes}
         rows.append(row | {category: ";".join(cells[category]) for category in CATEGORIES})
     return rows
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from broden_folder import Sample, encode, random_broden, write_broden
 from PIL import Image
 
 from dissection.categories import CATEGORIES
+from dissection.datasets import image_files
 from dissection.datasets.broden import Broden
 from dissection.errors import InputError
 
@@ -246,6 +248,50 @@ def test_wrong_cell(folder, table, old, new, message):
         Broden(folder)
 
 
+def add_column(path, name, cells):
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "".join(f"{line},{cell}\n" for line, cell in zip(lines, [name, *cells], strict=True))
+    )
+
+
+# The archive of action regions that has Broden's name and other contents is recognised by these.
+@pytest.mark.parametrize("category", ["action", "Object", "objects", ""])
+def test_labels_of_an_unknown_category(folder, category):
+    add_column(folder / "index.csv", category, ["", "5", ""])
+    with pytest.raises(InputError, match=rf"index\.csv, line 1: the column '{category}' is no cat"):
+        Broden(folder)
+    drop_column(folder / "index.csv", category)
+    Broden(folder)
+    shutil.copy(folder / "c_part.csv", folder / f"c_{category}.csv")
+    with pytest.raises(InputError, match=rf"c_{category}\.csv: category\.csv does not list"):
+        Broden(folder)
+    (folder / f"c_{category}.csv").unlink()
+    if category:
+        replace(folder / "label.csv", "material(1)", f"{category}(1)")
+        with pytest.raises(InputError, match=rf"label\.csv, line 5.*'{category}'.* not list"):
+            Broden(folder)
+
+
+def test_labels_of_a_category_that_is_not_listed(tmp_path):
+    labels = {1: ("sky", {"object": 1.0})}
+    sample = Sample((1, 1), maps={"object": np.array([[1]])})
+    folder = write_broden(tmp_path, labels, [sample] * 2, categories=["object"])
+    add_column(folder / "index.csv", "scene", ["", "0"])
+    assert len(Broden(folder)) == 2
+    drop_column(folder / "index.csv", "scene")
+    add_column(folder / "index.csv", "scene", ["", "1"])
+    with pytest.raises(InputError, match=r"index\.csv, line 3: there are labels of .* scene"):
+        Broden(folder)
+
+
+@pytest.mark.parametrize("name", ["0.png", "./0.png", "a/../0.png", ".//0.png"])
+def test_an_image_twice(folder, name):
+    replace(folder / "index.csv", "\n1.png", f"\n{name}")
+    with pytest.raises(InputError, match=r"line 3: the image .*0\.png again, as in line 2"):
+        Broden(folder)
+
+
 def test_not_utf8(folder):
     (folder / "label.csv").write_bytes(b"number,name\n1,\xff\n")
     with pytest.raises(InputError, match=r"label\.csv cannot be read"):
@@ -280,6 +326,32 @@ def test_subfolders_and_dots_in_names(folder):
     (folder / "images" / "1.png").rename(folder / "images" / "a..b" / "..1.png")
     replace(folder / "index.csv", "\n1.png", "\na..b/..1.png")
     assert Broden(folder).load_image(1).shape == (2, 8, 3)
+
+
+@pytest.mark.parametrize("file", ["0.png", "0_object_0.png"])
+def test_a_broken_link_is_called_so(folder, file):
+    (folder / "images" / file).unlink()
+    (folder / "images" / file).symlink_to("elsewhere.png")
+    broden = Broden(folder)
+    with pytest.raises(
+        InputError, match=rf"{file}.* is a link to elsewhere\.png, where there is no"
+    ):
+        broden.load_labels(0) if "object" in file else broden.load_image(0)
+
+
+def test_large_images(tmp_path, monkeypatch):
+    # 180 million pixels: more than Pillow reads by itself.
+    pixels = np.zeros((1, 1, 3), np.uint8)
+    sample = Sample((1, 1), {"object": np.array([[1]])}, pixels=pixels)
+    folder = write_broden(tmp_path, {1: ("sky", {"object": 1.0})}, [sample])
+    replace(folder / "index.csv", "1,1,1,1", "12000,15000,1,1")
+    Image.new("L", (15_000, 12_000)).save(folder / "images/0.png", compress_level=1)
+    broden = Broden(folder)
+    monkeypatch.setattr(Image.Image, "convert", lambda image, mode: image.crop((0, 0, 2, 1)))
+    assert broden.load_image(0).shape == (1, 2)
+    monkeypatch.setattr(image_files, "MAX_PIXELS", 179_999_999)
+    with pytest.raises(InputError, match=r"180,000,000 pixels.*more than 179,999,999 are not"):
+        broden.load_image(0)
 
 
 def test_image_of_another_size(folder):

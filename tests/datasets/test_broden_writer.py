@@ -298,11 +298,36 @@ BLANK = np.zeros((2, 2, 3), np.uint8)
             [BrodenImage("a.png", BLANK, {"part": np.array([[[0, 4]]], np.uint8)})],
             "a.png: the part map has the value 4, but there are only 3 names",
         ),
+        (
+            [BrodenImage("a.png", BLANK, {"action": np.zeros((1, 2, 2), np.uint8)})],
+            "The labels of a.png have the category 'action'; it must be one of object, part",
+        ),
+        (
+            [BrodenImage("a.png", BLANK, {}, {"Scene": ["park-s"]})],
+            "The labels of a.png have the category 'Scene'",
+        ),
     ],
 )
 def test_faults(tmp_path, images, message):
     with pytest.raises(InputError, match=message):
         write_broden(tmp_path, images, NAMES)
+
+
+def test_names_of_an_unknown_category(tmp_path):
+    with pytest.raises(InputError, match="The names have the category 'action'"):
+        write_broden(tmp_path, [BrodenImage("a.png", BLANK)], {"action": ["run"]})
+
+
+def test_a_new_category_is_written(tmp_path, monkeypatch):
+    for module in ("broden", "broden_writer"):
+        categories = (*CATEGORIES, "action")
+        monkeypatch.setattr(f"dissection.datasets.{module}.CATEGORIES", categories)
+    images = [BrodenImage("a.png", BLANK, {"action": np.ones((1, 2, 2), np.uint8)})]
+    write_broden(tmp_path, images, {"action": ["run"]})
+    assert table(tmp_path, "index")[0]["action"] == "a_action.png"
+    assert [row["name"] for row in table(tmp_path, "category")] == ["action"]
+    maps, _ = Broden(tmp_path).load_labels(0)
+    assert maps["action"].tolist() == [[[1, 1], [1, 1]]]
 
 
 def test_more_labels_than_the_format_holds(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from dissection.datasets.broden import Broden
 from dissection.errors import InputError
 from dissection.labels import pack
 from dissection.labels.pack import number_columns, pack_labels
+from dissection.labels.segments import FIRST_LABEL, FIRST_PIXEL, FIRST_SEGMENT, FIRST_WHOLE
 from dissection.labels.store import LabelStore
 
 LABELS = {
@@ -43,19 +44,21 @@ def stored_labels_of_pixels(store, i):
     """The same from the packed arrays."""
     s = store.segments
     height, width = s.sizes[i]
-    sets, place = [], s.starts[i, 2]
-    for length in s.lengths[s.starts[i, 1] : s.starts[i + 1, 1]]:
+    sets, place = [], s.starts[i, FIRST_LABEL]
+    for length in s.lengths[s.starts[i, FIRST_SEGMENT] : s.starts[i + 1, FIRST_SEGMENT]]:
         sets.append(s.labels[place : place + length].tolist())
         place += length
-    assert place == s.starts[i + 1, 2]
+    assert place == s.starts[i + 1, FIRST_LABEL]
     for labels in sets:
         assert labels == sorted(set(labels))
     assert len(set(map(tuple, sets))) == len(sets)
-    whole = s.whole[s.starts[i, 3] : s.starts[i + 1, 3]].tolist()
+    whole = s.whole[s.starts[i, FIRST_WHOLE] : s.starts[i + 1, FIRST_WHOLE]].tolist()
     assert whole == sorted(set(whole))
     assert not any(set(whole) & set(labels) for labels in sets)
-    pixels = s.pixels[s.starts[i, 0] : s.starts[i + 1, 0]].reshape(height, width)
-    areas = s.areas[s.starts[i, 1] : s.starts[i + 1, 1]].tolist()
+    pixels = s.pixels[s.starts[i, FIRST_PIXEL] : s.starts[i + 1, FIRST_PIXEL]].reshape(
+        height, width
+    )
+    areas = s.areas[s.starts[i, FIRST_SEGMENT] : s.starts[i + 1, FIRST_SEGMENT]].tolist()
     assert areas == [(pixels == number).sum() for number in range(len(sets))]
     assert min(areas) > 0
     return [[set(whole) | set(sets[number]) for number in row] for row in pixels]

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
 
 from dissection.activations.receptive_field import receptive_fields
 from dissection.errors import InputError
+from dissection.jobs.arrays import GrowingArray
 from dissection.jobs.devices import best_device
 from dissection.jobs.disk_space import require_room
 from dissection.jobs.files import layer_file_name, whole_folder
@@ -149,13 +150,13 @@ def cache_activations(
         }
         _check_space(folder, shapes.values(), np.dtype(dtype))
         partial = stack.enter_context(whole_folder(folder))
-        opened: dict[str, BinaryIO] = {}
+        opened: dict[str, GrowingArray] = {}
         for layer in layers:
             (partial / f"{files[layer]}.json").write_text(
                 json.dumps(geometries[layer].to_json(), indent=1) + "\n", encoding="utf-8"
             )
-            opened[layer] = stack.enter_context((partial / f"{files[layer]}.npy").open("wb"))
-            _write_header(opened[layer], shapes[layer], np.dtype(dtype))
+            file = GrowingArray(partial / f"{files[layer]}.npy", dtype, shapes[layer][1:])
+            opened[layer] = stack.enter_context(file)
 
         def batches() -> Iterator[int]:
             loaded = _loaded(load_image, network.preprocess, images, batch_size, threads)
@@ -165,7 +166,7 @@ def cache_activations(
                 for layer in layers:
                     values = maps[layer][:count]
                     _check_finite(values, layer, first, image_names)
-                    opened[layer].write(values.numpy().data)
+                    opened[layer].append(values.numpy())
                 yield from range(first, first + count)
 
         for _ in progress(batches(), "images", total=len(images)):
@@ -197,12 +198,6 @@ def _loaded(
             inputs = [image.result() for image in loading]
             inputs += inputs[-1:] * (batch_size - len(inputs))
             yield first, torch.stack(inputs)
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    # The maps follow batch by batch. Unlike a memory map this reports a full disk as an error.
-    header = {"descr": dtype.newbyteorder("<").str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _check_space(folder: str | Path, shapes: Iterable[tuple[int, ...]], dtype: np.dtype) -> None:

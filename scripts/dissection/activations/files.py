@@ -10,7 +10,8 @@ import numpy as np
 
 from dissection.activations.geometry import Geometry
 from dissection.errors import InputError
-from dissection.jobs.files import ARRAY_FILE_ERRORS, layer_file_name
+from dissection.jobs.arrays import ARRAY_FILE_ERRORS
+from dissection.jobs.files import layer_file_name
 
 
 def open_layer(folder: str | Path, layer: str) -> tuple[np.ndarray, Geometry]:

@@ -5,12 +5,12 @@ Shards follow one another: image 0 of the second shard comes after the last imag
 """
 
 import itertools
-import mmap
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from dissection.errors import InputError
+from dissection.jobs.arrays import release
 
 CHUNK_BYTES = 32 * 2**20  # read at a time: far above the cost of a call, far below any memory
 
@@ -98,7 +98,7 @@ def chunks(
         step = max(1, chunk_bytes // bytes_an_image)
         for start in range(0, len(shard), step):
             yield first_of_shard + start, shard[start : start + step]
-            _release(shard)
+            release(shard)
         first_of_shard += len(shard)
 
 
@@ -106,11 +106,3 @@ def count_chunks(shards: Sequence[np.ndarray], chunk_bytes: int = CHUNK_BYTES) -
     """Return how many chunks `chunks` yields."""
     sizes = [(len(s), s.itemsize * int(np.prod(s.shape[1:]))) for s in shards]
     return sum(-(-n // max(1, chunk_bytes // max(1, size))) for n, size in sizes)
-
-
-def _release(shard: np.ndarray) -> None:
-    # Only the mapping is dropped: the pages stay in the system's cache for the next reader. Not
-    # for a writable map, where a private (copy-on-write) page would lose what was written.
-    pages = getattr(shard, "_mmap", None)
-    if pages is not None and not shard.flags.writeable:
-        pages.madvise(mmap.MADV_DONTNEED)

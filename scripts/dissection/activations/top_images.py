@@ -10,7 +10,8 @@ import numpy as np
 
 from dissection.activations.shards import check_shards, chunks, count_chunks
 from dissection.errors import InputError
-from dissection.jobs.files import ARRAY_FILE_ERRORS, whole_file
+from dissection.jobs.arrays import ARRAY_FILE_ERRORS
+from dissection.jobs.files import whole_file
 from dissection.jobs.logs import progress
 
 

@@ -8,6 +8,7 @@ Several maps of one category are several labels for the same pixels. 0 is "no la
 """
 
 import os
+import posixpath
 import re
 from pathlib import Path
 
@@ -16,11 +17,13 @@ import pandas as pd
 from PIL import Image
 
 from dissection.categories import CATEGORIES
-from dissection.datasets.image_files import IMAGE_FILE_ERRORS
+from dissection.datasets.image_files import check_size, reading
+from dissection.datasets.png import RGB, read_head, read_samples
 from dissection.errors import InputError
 from dissection.jobs.tables import read_table, whole_numbers
 
 REMEDY = "Make or unpack the data set again, or correct the file."
+COLUMNS = ["image", "ih", "iw", "sh", "sw"]  # of the index, beside its categories
 MAX_LABEL = 2**16 - 1  # R + 256 G
 MAX_SIDE = 2**15  # pixels of an image or label map
 
@@ -69,9 +72,11 @@ class Broden:
         self._known[0] = True
 
         path = self.folder / "index.csv"
-        index = read_table(path, ["image", "ih", "iw", "sh", "sw", *self._categories], REMEDY)
+        index = read_table(path, [*COLUMNS, *self._categories], REMEDY, others=True)
         self._lines = index.index.to_numpy()  # of index.csv, for messages
+        self._check_columns(index)
         self.image_names: list[str] = index["image"].tolist()
+        self._check_names()
         ih, iw, sh, sw = (
             whole_numbers(path, index[side], 1, MAX_SIDE, REMEDY).astype(np.int32)
             for side in ("ih", "iw", "sh", "sw")
@@ -102,18 +107,14 @@ class Broden:
             If the image is damaged or has another size than the index says.
         """
         path = self.image_path(i)
-        try:
-            with Image.open(path) as image:
-                if image.size[::-1] != tuple(self._image_sizes[i]):
-                    raise InputError(
-                        f"{path}: the image has {_size(image.size[::-1])}, but {self._where(i)} "
-                        f"says {_size(self._image_sizes[i])} (ih x iw). {REMEDY}"
-                    )
-                return np.array(image.convert("RGB"))
-        except IMAGE_FILE_ERRORS as error:
-            raise InputError(
-                f"{path}: the image is damaged, or of an unknown format ({error}). {REMEDY}"
-            ) from error
+        with reading(path, f"{path}: the image", REMEDY), Image.open(path) as image:
+            check_size(*image.size, f"{path}: the image")
+            if image.size[::-1] != tuple(self._image_sizes[i]):
+                raise InputError(
+                    f"{path}: the image has {_size(image.size[::-1])}, but {self._where(i)} "
+                    f"says {_size(self._image_sizes[i])} (ih x iw). {REMEDY}"
+                )
+            return np.array(image.convert("RGB"))
 
     def load_labels(self, i: int) -> tuple[dict[str, np.ndarray], dict[str, list[int]]]:
         """Return the labels of image i.
@@ -160,6 +161,34 @@ class Broden:
         rows.append(("total", sum(map(bool, self.names)), np.nan, len(self)))
         return pd.DataFrame(rows, columns=["category", "labels", "mean_images", "images"])
 
+    def _check_columns(self, index: pd.DataFrame) -> None:
+        """Refuse labels that no category that the data set lists would read."""
+        for column, cells in index.items():
+            if column in (*COLUMNS, "split", *self._categories):
+                continue
+            if column not in CATEGORIES:
+                raise InputError(
+                    f"{self.folder / 'index.csv'}, line 1: the column '{column}' is no category "
+                    f"that is known, which are {', '.join(CATEGORIES)}. If it is none, take it "
+                    "out; a data set with others is another one than Broden."
+                )
+            for line, cell in cells.items():
+                if cell not in ("", "0"):
+                    raise InputError(
+                        f"{self.folder / 'index.csv'}, line {line}: there are labels of the "
+                        f"category {column}, which category.csv does not list. {REMEDY}"
+                    )
+
+    def _check_names(self) -> None:
+        lines: dict[str, int] = {}
+        for line, name in zip(self._lines, self.image_names, strict=True):
+            first = lines.setdefault(posixpath.normpath(name), line)
+            if first != line:
+                raise InputError(
+                    f"{self.folder / 'index.csv'}, line {line}: the image {name} again, as in line "
+                    f"{first}; it would count twice. {REMEDY}"
+                )
+
     def _read_categories(self) -> list[str]:
         path = self.folder / "category.csv"
         names = read_table(path, ["name"], REMEDY)["name"]
@@ -169,11 +198,25 @@ class Broden:
                     f"{path}, line {line}: category '{name}' {'again' if twice else 'is unknown'}. "
                     f"Give each once, out of: {', '.join(CATEGORIES)}."
                 )
+        for file in sorted(self.folder.glob("c_*.csv")):
+            if file.stem[2:] not in set(names):
+                raise InputError(
+                    f"{file}: category.csv does not list the category '{file.stem[2:]}'. {REMEDY}"
+                )
         return names.tolist()
 
     def _read_names(self) -> list[str]:
         path = self.folder / "label.csv"
-        table = read_table(path, ["number", "name"], REMEDY)
+        table = read_table(path, ["number", "name"], REMEDY, others=True)
+        # Of the form object(12);part(3).
+        homes = [cells for column, cells in table.items() if column == "category"]
+        for line, cell in (item for cells in homes for item in cells.items()):
+            for category in re.findall(r"([^;()]+)\(", cell):
+                if category not in self._categories:
+                    raise InputError(
+                        f"{path}, line {line}: label '{table['name'][line]}' has the category "
+                        f"'{category}', which category.csv does not list. {REMEDY}"
+                    )
         numbers = whole_numbers(path, table["number"], 1, MAX_LABEL, REMEDY)
         unnamed = table["name"] == ""
         twice = pd.Series(numbers, table.index).duplicated()
@@ -260,12 +303,9 @@ class Broden:
                     check(i, f"{category} label map", path)
 
     def _load_map(self, i: int, category: str, name: str) -> np.ndarray:
-        # Imported here because it takes longer than many a job that reads no label map.
-        from dissection.datasets.label_png import RGB, read_head, read_labels
-
         path = self._images / name
         what = f"{path}: the {category} label map of image {self.image_names[i]}"
-        try:
+        with reading(path, what, REMEDY):
             content = path.read_bytes()
             head = read_head(content)
             if (head.bits, head.colour_type) != (8, RGB):
@@ -279,16 +319,20 @@ class Broden:
                     f"{what} has {_size((head.height, head.width))}, but {self._where(i)} says "
                     f"{_size(self.sizes[i])} (sh x sw). {REMEDY}"
                 )
-            labels, blue, unknown = read_labels(content, self._known)
-        except IMAGE_FILE_ERRORS as error:
-            raise InputError(f"{what} is damaged ({error}). {REMEDY}") from error
-        if blue:
+            check_size(head.width, head.height, what)
+            rgb = read_samples(content)
+        if rgb[..., 2].any():
             raise InputError(
                 f"{what} has blue that is not 0; labels are coded as R + 256 G. {REMEDY}"
             )
-        if unknown:
+        labels = np.empty(rgb.shape[:2], np.dtype("<u2"))
+        # A channel at a time, into the bytes: of what NumPy can do, that takes least time.
+        low_and_high = labels.view(np.uint8).reshape(*labels.shape, 2)
+        low_and_high[..., 0], low_and_high[..., 1] = rgb[..., 0], rgb[..., 1]
+        known = self._known.take(labels)
+        if not known.all():
             raise InputError(
-                f"{what} holds label {unknown}, which label.csv does not list. {REMEDY}"
+                f"{what} holds label {labels[~known][0]}, which label.csv does not list. {REMEDY}"
             )
         return labels
 

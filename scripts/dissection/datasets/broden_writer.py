@@ -19,7 +19,7 @@ from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.jobs.logs import progress
 
-INDEX_CATEGORIES = ("color", "object", "part", "material", "scene", "texture")  # as released
+RELEASED_ORDER = ("color", "object", "part", "material", "scene", "texture")  # of the index
 TRAINING_SHARE = 0.7
 MOST_LABELS = 65_535  # two channels of a PNG hold a number
 
@@ -74,15 +74,30 @@ def write_broden(
     Raises
     ------
     InputError
-        If there are no images, if an image comes twice, or if a map holds a code without a name.
+        If there are no images, if an image comes twice, if a category is unknown, or if a map
+        holds a code without a name.
     """
     folder = Path(folder)
+    _check_categories(names, "The names")
     writer = _Writer(folder, names)
     for image in images:
         writer.add(image)
     if not writer.rows:
         raise InputError(f"No images to write to {folder}.")
     writer.finish()
+
+
+def _check_categories(found: Iterable[str], what: str) -> None:
+    for category in found:
+        if category not in CATEGORIES:
+            raise InputError(
+                f"{what} have the category '{category}'; it must be one of {', '.join(CATEGORIES)}."
+            )
+
+
+def _columns() -> list[str]:
+    """Return all categories, those of the released index in its order."""
+    return [*RELEASED_ORDER, *(c for c in CATEGORIES if c not in RELEASED_ORDER)]
 
 
 @dataclass
@@ -112,6 +127,7 @@ class _Writer:
         if image.path in self._seen:
             raise InputError(f"The image {image.path} comes twice. Give each image its own name.")
         self._seen.add(image.path)
+        _check_categories([*image.maps, *image.whole], f"The labels of {image.path}")
         target = self._folder / "images" / image.path
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image.pixels).save(target)
@@ -196,7 +212,7 @@ class _Writer:
                     entry if isinstance(entry, str) else str(table[entry])
                     for entry in row[category]
                 )
-        columns = ["image", "split", "ih", "iw", "sh", "sw", *INDEX_CATEGORIES]
+        columns = ["image", "split", "ih", "iw", "sh", "sw", *_columns()]
         self._write("index", pd.DataFrame(self.rows, columns=columns))
         self._write_labels(order, number)
 
@@ -210,7 +226,7 @@ class _Writer:
             )
             overall = self._overall[name]
             labels.append((number[name], name, shown, overall.frequency, overall.coverage, ""))
-        for category in INDEX_CATEGORIES:
+        for category in _columns():
             own = self._by_category[category]
             if not own:
                 continue

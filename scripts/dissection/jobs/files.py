@@ -2,23 +2,9 @@
 
 import os
 import shutil
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zipfile import BadZipFile
-
-# What NumPy raises for a .npy or .npz file that is missing, damaged or cut off, wherever that is.
-ARRAY_FILE_ERRORS = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    BadZipFile,
-    zlib.error,
-)
 
 
 def layer_file_name(layer: str) -> str:

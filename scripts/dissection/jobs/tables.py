@@ -11,7 +11,11 @@ from dissection.errors import InputError
 
 
 def read_table(
-    path: Path, columns: list[str], remedy: str, may_be_empty: bool = False
+    path: Path,
+    columns: list[str],
+    remedy: str,
+    may_be_empty: bool = False,
+    others: bool = False,
 ) -> pd.DataFrame:
     """Read columns of a CSV file as text.
 
@@ -20,11 +24,13 @@ def read_table(
     path : Path
         UTF-8, with column names in the first line.
     columns : list of str
-        Must be there; others are left out.
+        Must be there.
     remedy : str
         What to do about a wrong file: the end of every message.
     may_be_empty : bool
         Whether a table without rows is allowed.
+    others : bool
+        Whether other columns are read too; otherwise they are left out.
 
     Returns
     -------
@@ -65,7 +71,8 @@ def read_table(
     if len(rows) == 1 and not may_be_empty:
         raise InputError(f"{path} has no rows. {remedy}")
     lines = [line for line, _ in rows[1:]]
-    return pd.DataFrame([row for _, row in rows[1:]], lines, header, dtype=object)[columns]
+    table = pd.DataFrame([row for _, row in rows[1:]], lines, header, dtype=object)
+    return table if others else table[columns]
 
 
 def whole_numbers(path: Path, cells: pd.Series, low: int, high: int, remedy: str) -> np.ndarray:

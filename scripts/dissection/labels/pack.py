@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from types import TracebackType
 
 import numba
 import numpy as np
@@ -17,15 +14,17 @@ import numpy as np
 from dissection.categories import CATEGORIES
 from dissection.datasets.broden import Broden
 from dissection.errors import InputError
+from dissection.jobs.arrays import GrowingArray
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import progress
+from dissection.jobs.processes import map_in_processes
 from dissection.labels.segments import Segments
 from dissection.labels.store import DTYPES, FORMAT
 
 MAX_SEGMENTS = 2**16 - 1  # in an image
 IMAGES_A_TASK = 64
 IMAGES_A_PROCESS = 4000  # for fewer, starting one more process takes longer than it saves
-_COLUMNS = {"sizes": 2, "starts": 4, "present": len(CATEGORIES)}
+_ROWS = {"sizes": (2,), "starts": (4,), "present": (len(CATEGORIES),)}
 
 
 def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
@@ -48,8 +47,13 @@ def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
     InputError
         If a label map cannot be used, or if an image has more than 65,535 segments.
     """
-    with whole_folder(folder) as partial, ExitStack() as stack:
-        files = {name: stack.enter_context(_GrowingArray(partial, name)) for name in DTYPES}
+    with whole_folder(folder) as unfinished, ExitStack() as stack:
+        files = {
+            name: stack.enter_context(
+                GrowingArray(unfinished / f"{name}.npy", dtype, _ROWS.get(name, ()))
+            )
+            for name, dtype in DTYPES.items()
+        }
         start = np.zeros((1, 4), np.int64)
         files["starts"].append(start)
         total = -(-len(broden) // IMAGES_A_TASK)
@@ -66,45 +70,17 @@ def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
             "primary": broden.primary.tolist(),
         }
         text = json.dumps(description, ensure_ascii=False)
-        (partial / "store.json").write_text(text + "\n", encoding="utf-8")
+        (unfinished / "store.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _packed(broden: Broden, processes: int) -> Iterator[Segments]:
-    """Yield packed images, some at a time; in several processes, with few results in waiting."""
-    tasks = (
+    """Yield packed images, some at a time."""
+    tasks = [
         range(start, min(start + IMAGES_A_TASK, len(broden)))
         for start in range(0, len(broden), IMAGES_A_TASK)
-    )
-    processes = min(processes, len(broden) // IMAGES_A_PROCESS)
-    if processes < 2:
-        yield from (_pack_images(broden, images) for images in tasks)
-        return
-    # Started anew, not forked: a fork of a process with threads can hang.
-    with ProcessPoolExecutor(
-        processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(broden,),
-    ) as pool:
-        waiting: deque = deque()
-        for images in tasks:
-            waiting.append(pool.submit(_pack_task, images))
-            if len(waiting) > 2 * processes:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-_worker_broden: Broden | None = None
-
-
-def _start_worker(broden: Broden) -> None:
-    global _worker_broden
-    _worker_broden = broden
-
-
-def _pack_task(images: range) -> Segments:
-    return _pack_images(_worker_broden, images)
+    ]
+    processes = max(1, min(processes, len(broden) // IMAGES_A_PROCESS))
+    return map_in_processes(partial(_pack_images, broden), tasks, processes)
 
 
 def _pack_images(broden: Broden, images: range) -> Segments:
@@ -112,40 +88,6 @@ def _pack_images(broden: Broden, images: range) -> Segments:
     return Segments(
         *map(np.concatenate, zip(*(pack_image(broden, i) for i in images), strict=True))
     )
-
-
-class _GrowingArray:
-    """A ``.npy`` file whose number of rows is known only at the end."""
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self.dtype = np.dtype(DTYPES[name])
-        self.shape = (0, _COLUMNS[name]) if name in _COLUMNS else (0,)
-        self.file = (folder / f"{name}.npy").open("wb")
-        self._write_header()
-
-    def __enter__(self) -> _GrowingArray:
-        return self
-
-    def append(self, array: np.ndarray) -> None:
-        if array.dtype != self.dtype or array.shape[1:] != self.shape[1:]:
-            raise TypeError(f"{array.dtype} {array.shape} does not fit {self.dtype} {self.shape}")
-        self.file.write(np.ascontiguousarray(array).data)
-        self.shape = (self.shape[0] + len(array), *self.shape[1:])
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.file.seek(0)
-        self._write_header()
-        self.file.close()
-
-    def _write_header(self) -> None:
-        # NumPy leaves room in a header for the first dimension to grow.
-        header = {"descr": self.dtype.str, "fortran_order": False, "shape": self.shape}
-        np.lib.format.write_array_header_1_0(self.file, header)
 
 
 def pack_image(broden: Broden, i: int) -> Segments:
@@ -276,6 +218,8 @@ def number_columns(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @numba.njit(cache=True, nogil=True)
 def _number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number the distinct keys, uint64 (n,), in order of appearance."""
+    # With pandas.factorize and NumPy in place of this and the loops above, packing an image takes
+    # 1.3 to 1.5 times as long: together with a library's decoder too much (benchmarks/README.md).
     n = len(keys)
     slots = 2
     while slots < 2 * n:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+FIRST_PIXEL, FIRST_SEGMENT, FIRST_LABEL, FIRST_WHOLE = range(4)  # columns of Segments.starts
+
 
 class Segments(NamedTuple):
     """Labels of images, one after another in flat arrays.
@@ -17,7 +19,8 @@ class Segments(NamedTuple):
     sizes : int32 (images, 2)
         Height and width of the label maps.
     starts : int64 (images + 1, 4)
-        Where each image begins in: pixels; areas and lengths; labels; whole.
+        Where each image begins in: pixels; areas and lengths; labels; whole. The columns are
+        FIRST_PIXEL, FIRST_SEGMENT, FIRST_LABEL and FIRST_WHOLE.
     present : bool (images, 6)
         Whether the image has a label whose primary category is the given one.
     pixels : uint16

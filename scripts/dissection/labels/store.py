@@ -1,15 +1,14 @@
 """The packed labels of a data set: flat, memory-mapped arrays, read once and used often."""
 
 import json
-import mmap
 from pathlib import Path
 
 import numpy as np
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
-from dissection.jobs.files import ARRAY_FILE_ERRORS
-from dissection.labels.segments import Segments
+from dissection.jobs.arrays import ARRAY_FILE_ERRORS, release
+from dissection.labels.segments import FIRST_LABEL, FIRST_PIXEL, FIRST_SEGMENT, Segments
 
 FORMAT = 1
 DTYPES = {
@@ -79,20 +78,20 @@ class LabelStore:
 
     def concept_mask(self, i: int, label: int) -> np.ndarray:
         """Return L_c of image i: bool (height, width), where the label is."""
-        s, (begin, end) = self.segments, self.segments.starts[i : i + 2]
-        if label in s.whole[begin[3] : end[3]]:
+        s = self.segments
+        pixels, segments, labels, whole = map(slice, s.starts[i], s.starts[i + 1])
+        if label in s.whole[whole]:
             return np.ones(s.sizes[i], bool)
-        segment_of_label = np.repeat(np.arange(end[1] - begin[1]), s.lengths[begin[1] : end[1]])
-        has_label = np.zeros(end[1] - begin[1], bool)
-        has_label[segment_of_label[s.labels[begin[2] : end[2]] == label]] = True
-        return has_label[s.pixels[begin[0] : end[0]]].reshape(s.sizes[i])
+        lengths = s.lengths[segments]
+        segment_of_label = np.repeat(np.arange(len(lengths)), lengths)
+        has_label = np.zeros(len(lengths), bool)
+        has_label[segment_of_label[s.labels[labels] == label]] = True
+        return has_label[s.pixels[pixels]].reshape(s.sizes[i])
 
     def release(self) -> None:
         """Hand the pages read so far back, so that resident memory stays small."""
         for array in self._maps.values():
-            # Only the mapping goes; the pages stay in the system's cache for the next reader.
-            if isinstance(array.base, mmap.mmap):
-                array.base.madvise(mmap.MADV_DONTNEED)
+            release(array)
 
     def _open(self, name: str, shape: list[int]) -> np.ndarray:
         array = np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -104,7 +103,7 @@ class LabelStore:
         """Check that the arrays agree, so that no compiled loop can leave them."""
         s = self.segments
         heights, widths = s.sizes.astype(np.int64).T
-        steps = np.diff(s.starts, axis=0)
+        steps, ends = np.diff(s.starts, axis=0), s.starts[1:]
         label_ends = np.cumsum(s.lengths, dtype=np.int64)
         agree = (
             s.starts.shape == (len(s.sizes) + 1, 4)
@@ -113,8 +112,8 @@ class LabelStore:
             and (s.starts[0] == 0).all()
             and (steps >= [1, 1, 0, 0]).all()
             and (s.starts[-1] == [len(s.pixels), len(s.areas), len(s.labels), len(s.whole)]).all()
-            and (steps[:, 0] == heights * widths).all()
-            and (s.starts[1:, 2] == label_ends[s.starts[1:, 1] - 1]).all()
+            and (steps[:, FIRST_PIXEL] == heights * widths).all()
+            and (ends[:, FIRST_LABEL] == label_ends[ends[:, FIRST_SEGMENT] - 1]).all()
             and max(s.labels.max(initial=0), s.whole.max(initial=0)) < len(self.names)
             and len(self.primary) == len(self.names)
         )

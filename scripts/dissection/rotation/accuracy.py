@@ -18,6 +18,7 @@ from sklearn.svm import LinearSVC
 from dissection.activations.shards import chunks
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
+from dissection.labels.segments import FIRST_WHOLE
 from dissection.labels.store import LabelStore
 from dissection.training.architectures import TrainedNetwork
 
@@ -98,7 +99,7 @@ def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:
 def scene_of_images(store: LabelStore) -> np.ndarray:
     """Return the scene label of each image, int64 (images,); 0 where there is not just one."""
     scene = CATEGORIES.index("scene")
-    starts, whole = store.segments.starts[:, 3], store.segments.whole
+    starts, whole = store.segments.starts[:, FIRST_WHOLE], store.segments.whole
     labels = np.zeros(len(store), np.int64)
     for i in range(len(store)):
         own = whole[starts[i] : starts[i + 1]]

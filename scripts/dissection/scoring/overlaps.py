@@ -8,7 +8,13 @@ import numba
 import numpy as np
 
 from dissection.activations.geometry import Geometry, interpolants, map_coordinates
-from dissection.labels.segments import Segments
+from dissection.labels.segments import (
+    FIRST_LABEL,
+    FIRST_PIXEL,
+    FIRST_SEGMENT,
+    FIRST_WHOLE,
+    Segments,
+)
 
 
 class Grids(NamedTuple):
@@ -94,13 +100,17 @@ def count_labels(
     for i in range(len(label_images)):
         image = label_images[i]
         counts = label_area[blocks[i]]
-        place = segments.starts[image, 2]
-        for segment in range(segments.starts[image, 1], segments.starts[image + 1, 1]):
+        place = segments.starts[image, FIRST_LABEL]
+        for segment in range(
+            segments.starts[image, FIRST_SEGMENT], segments.starts[image + 1, FIRST_SEGMENT]
+        ):
             for _ in range(segments.lengths[segment]):
                 counts[segments.labels[place]] += segments.areas[segment]
                 place += 1
-        pixels = segments.starts[image + 1, 0] - segments.starts[image, 0]
-        for place in range(segments.starts[image, 3], segments.starts[image + 1, 3]):
+        pixels = segments.starts[image + 1, FIRST_PIXEL] - segments.starts[image, FIRST_PIXEL]
+        for place in range(
+            segments.starts[image, FIRST_WHOLE], segments.starts[image + 1, FIRST_WHOLE]
+        ):
             counts[segments.whole[place]] += pixels
 
 
@@ -139,7 +149,9 @@ def count_overlaps(
         a, threshold, bar = maps[m], thresholds[m], bars[m]
         image, size = label_images[m], sizes[m]
         row_length = segments.sizes[image, 1]
-        pixels = segments.pixels[segments.starts[image, 0] : segments.starts[image + 1, 0]]
+        pixels = segments.pixels[
+            segments.starts[image, FIRST_PIXEL] : segments.starts[image + 1, FIRST_PIXEL]
+        ]
         first_rows, row_weights = grids.first_rows[size], grids.row_weights[size]
         first_columns, column_weights = grids.first_columns[size], grids.column_weights[size]
         area = 0
@@ -169,16 +181,18 @@ def count_overlaps(
         if area == 0:
             continue
         counts = intersection[blocks[m], units[m]]
-        place = segments.starts[image, 2]
-        first_segment = segments.starts[image, 1]
-        for segment in range(segments.starts[image + 1, 1] - first_segment):
+        place = segments.starts[image, FIRST_LABEL]
+        first_segment = segments.starts[image, FIRST_SEGMENT]
+        for segment in range(segments.starts[image + 1, FIRST_SEGMENT] - first_segment):
             length = segments.lengths[first_segment + segment]
             if histogram[segment] > 0:
                 for j in range(length):
                     counts[segments.labels[place + j]] += histogram[segment]
                 histogram[segment] = 0
             place += length
-        for place in range(segments.starts[image, 3], segments.starts[image + 1, 3]):
+        for place in range(
+            segments.starts[image, FIRST_WHOLE], segments.starts[image + 1, FIRST_WHOLE]
+        ):
             counts[segments.whole[place]] += area
         for category in range(unit_area.shape[2]):
             if segments.present[image, category]:

@@ -26,7 +26,8 @@ from dissection.activations.geometry import Geometry
 from dissection.activations.shards import check_shards, chunks, count_chunks
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
-from dissection.jobs.files import ARRAY_FILE_ERRORS, whole_file
+from dissection.jobs.arrays import ARRAY_FILE_ERRORS
+from dissection.jobs.files import whole_file
 from dissection.jobs.logs import progress
 from dissection.labels.store import LabelStore
 from dissection.scoring.overlaps import count_labels, count_overlaps, make_grids, maps_as_float64

@@ -83,6 +83,32 @@ def test_damaged_files_are_named(data):
         assert "images/b.jpg: the image is damaged" in message(data)
 
 
+@pytest.mark.parametrize("file", ["images/a.png", "masks/a.png"])
+def test_broken_links_are_called_so(data, file):
+    path = data / file
+    path.unlink()
+    path.symlink_to("elsewhere.png")
+    assert f"{file}: the " in (text := message(data))
+    assert "is a link to elsewhere.png, where there is no file" in text
+
+
+@pytest.mark.parametrize("file", ["images/a.png", "masks/a.png"])
+def test_too_large_files_are_not_called_damaged(data, monkeypatch, file):
+    save_image(data / "images/a.png", (8, 12))
+    monkeypatch.setattr("dissection.datasets.image_files.MAX_PIXELS", 80 if "im" in file else 20)
+    text = message(data)
+    assert re.search(rf"{file}: the \w+ has (96|24) pixels \(\d+ x \d+\); more than", text)
+
+
+def test_notes_of_a_system_are_passed_over(data):
+    for folder in ("images", "masks"):
+        for note in (".DS_Store", "._a.png", "__MACOSX/._a.png", "__MACOSX/c.png", "Thumbs.db"):
+            path = data / folder / note
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"\0\5\x16\7")
+    assert run(data).image_names == ["a.png", "b.png"]
+
+
 @settings(deadline=None, max_examples=150)
 @given(st.data())
 def test_bytes_changed_at_random_give_a_mask_or_a_message(tmp_path_factory, data):

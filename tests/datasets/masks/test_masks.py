@@ -13,7 +13,7 @@ from PIL import Image
 from dissection.categories import CATEGORIES
 from dissection.datasets.broden import Broden
 from dissection.datasets.color_names import COLOR_NAMES, color_labels
-from dissection.datasets.masks.convert import _same_shape
+from dissection.datasets.masks.orientation import same_shape
 from dissection.errors import InputError
 from dissection.labels.pack import pack_labels
 from dissection.labels.store import LabelStore
@@ -201,12 +201,12 @@ def test_a_table_saved_by_a_spreadsheet(data):
 
 
 @given(st.integers(1, 500), st.integers(1, 500), st.floats(0.01, 1), st.sampled_from([0, 0.5, 1]))
-def test_sizes_that_are_rounded_are_the_same_shape(height, width, scale, rounding):
+def test_sizes_that_are_rounded_are_thesame_shape(height, width, scale, rounding):
     scaled = [max(1, int(side * scale + rounding)) for side in (height, width)]
     if min(scaled) > 1:
-        assert _same_shape((height, width), tuple(scaled))
-        assert _same_shape(tuple(scaled), (height, width))
-    assert _same_shape((height, width), (height, width))
+        assert same_shape((height, width), tuple(scaled))
+        assert same_shape(tuple(scaled), (height, width))
+    assert same_shape((height, width), (height, width))
 
 
 # ---- round trip ------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Draw whole data sets: mini-Broden, and the labelled images that networks learn from."""
 
 from collections.abc import Callable, Iterator
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from dissection.datasets.drawn.textures import TEXTURES, draw_texture
 from dissection.errors import InputError
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import progress
-from dissection.jobs.memory import keep_freed_memory
+from dissection.jobs.processes import map_in_processes
 
 SIZE = 64  # pixels of an image
 # Streams of random numbers: images of different use never share one.
@@ -47,13 +47,15 @@ def _draw_image(drawing: Drawing) -> np.ndarray:
     return _draw(drawing)[0]
 
 
+def _draw_some(draw: Callable[[Drawing], T], drawings: list[Drawing]) -> list[T]:
+    return [draw(drawing) for drawing in drawings]
+
+
 def _drawn(draw: Callable[[Drawing], T], drawings: list[Drawing], processes: int) -> Iterator[T]:
     """Draw images, in their order, whatever the number of processes."""
-    if processes == 1:
-        yield from map(draw, drawings)
-        return
-    with get_context("spawn").Pool(processes, keep_freed_memory) as pool:
-        yield from pool.imap(draw, drawings, chunksize=CHUNK)
+    some = (drawings[first : first + CHUNK] for first in range(0, len(drawings), CHUNK))
+    for drawn in map_in_processes(partial(_draw_some, draw), some, processes):
+        yield from drawn
 
 
 def draw_broden(
@@ -93,8 +95,8 @@ def draw_broden(
             maps = {"color": color_labels(image)[None]} | (labels if stream == "scene" else {})
             yield BrodenImage(f"{stream}/{number:05d}.png", image, maps, whole)
 
-    with whole_folder(folder) as partial:
-        write_broden(partial, images(), _NAMES)
+    with whole_folder(folder) as unfinished:
+        write_broden(unfinished, images(), _NAMES)
 
 
 def draw_training_set(
@@ -114,8 +116,8 @@ def draw_training_set(
         Changes no byte of the result.
     """
     names = list({"scene": SCENES, "object": THINGS}[content])
-    with whole_folder(folder) as partial:
-        (partial / "classes.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
+    with whole_folder(folder) as unfinished:
+        (unfinished / "classes.txt").write_text("\n".join(names) + "\n", encoding="utf-8")
         parts = (("", content, images), ("held_out_", f"held_out_{content}", held_out))
         drawings = [
             # Training images must not be those of mini-Broden of the same seed.
@@ -128,5 +130,5 @@ def draw_training_set(
             pixels = np.empty((count, SIZE, SIZE, 3), np.uint8)
             for i, image in zip(range(count), drawn, strict=False):
                 pixels[i] = image
-            np.save(partial / f"{part}images.npy", pixels)
-            np.save(partial / f"{part}labels.npy", np.arange(count, dtype=np.int64) % len(names))
+            np.save(unfinished / f"{part}images.npy", pixels)
+            np.save(unfinished / f"{part}labels.npy", np.arange(count, dtype=np.int64) % len(names))

@@ -20,8 +20,9 @@ from dissection.datasets.masks.files import (
     listed,
     load_mask,
     load_upright,
-    upright_size,
+    read_photograph,
 )
+from dissection.datasets.masks.orientation import Orientations, turned
 from dissection.datasets.masks.table import MAX_VALUE, Codes, read_codes
 from dissection.errors import InputError
 from dissection.jobs.files import whole_folder
@@ -69,13 +70,13 @@ def import_masks(
     folders = [Path(mask_folder) for mask_folder in masks]
     names, codes = read_codes(table, folders)
     items = find_images(images, folders)
-    _check_masks(items, folders, codes, names, table)
+    stored = _check_masks(items, folders, codes, names, table)
     if "color" not in names:
         names["color"] = [f"{name}-c" for name in COLOR_NAMES]
 
     def converted() -> Iterator[BrodenImage]:
         for item in progress(items, "images"):
-            yield _convert(item, codes, longest_side)
+            yield _convert(item, codes, longest_side, stored)
 
     with whole_folder(folder) as partial:
         write_broden(partial, converted(), names)
@@ -87,21 +88,27 @@ def _check_masks(
     codes: Sequence[Codes],
     names: dict[str, list[str]],
     table: Path,
-) -> None:
-    """Look at every mask before anything is written, so that one message names all problems."""
+) -> set[Path]:
+    """Look at every mask before anything is written, so that one message names all problems.
+
+    Return the masks that lie as their photographs are stored, and not as viewers show them.
+    """
     misfits: list[str] = []
     # By folder and value that is not in the table: masks, and the number of pixels.
     unknown: dict[tuple[int, int], list[str]] = defaultdict(list)
     pixels: dict[tuple[int, int], int] = defaultdict(int)
+    orientations = Orientations(folders)
     occurs = [np.zeros(MAX_VALUE + 1, bool) for _ in folders]
     for item in progress(items, "masks checked"):
-        size, first = upright_size(item.image), None
+        photo, first = read_photograph(item.image), None
         for k, path in item.masks.items():
             mask = load_mask(path)
-            first = first or mask.shape
-            if not _same_shape(size, mask.shape):
-                misfits.append(f"{path} has {_pixels(mask.shape)}, its image {_pixels(size)}")
-            elif mask.shape != first:
+            shown = orientations.add(k, path, mask.shape, photo)
+            first = first or shown
+            if not shown:
+                size = _pixels(photo.shown)
+                misfits.append(f"{path} has {_pixels(mask.shape)}, its image {size}")
+            elif shown != first:
                 misfits.append(
                     f"{path} has {_pixels(mask.shape)}, another mask of the image {_pixels(first)}"
                 )
@@ -140,6 +147,7 @@ def _check_masks(
         raise InputError(f"No mask has any of the values to which {table} gives a name.")
     if absent:
         log.warning("%s: labels that no mask has: %s", table, listed(absent))
+    return orientations.stored()
 
 
 def _lines(problems: Sequence[str]) -> str:
@@ -147,18 +155,13 @@ def _lines(problems: Sequence[str]) -> str:
     return "".join(f"\n  {line}" for line in [*problems[:MOST_LINES], *more])
 
 
-def _same_shape(size: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Whether one size is the other, scaled and then rounded, up or down, to whole pixels."""
-    (height, width), (other_height, other_width) = size, other
-    # From h' = s h + d, w' = s w + e with d, e both in [0, 1), or both in [-1/2, 1/2].
-    return abs(other_height * width - other_width * height) < max(*size, *other)
-
-
 def _pixels(size: tuple[int, ...]) -> str:
     return f"{size[0]} x {size[1]} pixels"
 
 
-def _convert(item: MaskedImage, codes: Sequence[Codes], longest_side: int | None) -> BrodenImage:
+def _convert(
+    item: MaskedImage, codes: Sequence[Codes], longest_side: int | None, stored: set[Path]
+) -> BrodenImage:
     image = load_upright(item.image)
     height, width = _fitted((image.height, image.width), longest_side)
     if (height, width) != (image.height, image.width):
@@ -167,6 +170,8 @@ def _convert(item: MaskedImage, codes: Sequence[Codes], longest_side: int | None
     channels: dict[str, list[np.ndarray]] = defaultdict(list)
     for k, path in item.masks.items():
         mask = load_mask(path)
+        if path in stored:
+            mask = turned(mask, read_photograph(item.image).orientation)
         mask = _nearest(mask, _fitted(mask.shape, longest_side))
         for category, code in codes[k].of_category.items():
             channels[category].append(code[mask])

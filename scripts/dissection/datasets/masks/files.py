@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from dissection.categories import CATEGORIES
-from dissection.datasets.image_files import IMAGE_FILE_ERRORS
+from dissection.datasets.image_files import check_size, is_note_of_a_system, reading
+from dissection.datasets.png import GREY, PALETTE, read_head, read_samples
 from dissection.errors import InputError
 from dissection.jobs.logs import log
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
-NUMBER_MODES = ("1", "L", "P", "I;16")  # Pillow's names for one number a pixel, up to 16 bits
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I", "F")  # more than 8 bits a channel
-ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF's tag; its values for images that lie on a side
+ORIENTATION, ON_A_SIDE = 0x0112, (5, 6, 7, 8)  # EXIF's tag, and some of its values
 SHOWN = 5  # names in a message
 
 _LABEL_MAP = re.compile(rf"(.+)_(?:{'|'.join(CATEGORIES)})(?:_\d+)?")
@@ -84,10 +84,10 @@ def _files(folder: Path, endings: Sequence[str], what: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     others = 0
     for parent, inner, files in os.walk(folder, followlinks=True):
-        inner[:] = [name for name in inner if not name.startswith(".")]
+        inner[:] = [name for name in inner if not is_note_of_a_system(name)]
         for file in files:
             path = Path(parent, file)
-            if file.startswith("."):
+            if is_note_of_a_system(file):
                 continue
             if path.suffix.lower() not in endings:
                 others += 1
@@ -134,26 +134,42 @@ def listed(names: Sequence[str]) -> str:
 
 
 def load_mask(path: Path) -> np.ndarray:
-    """Return a mask's values as uint16 (height, width).
+    """Return a mask's values, as they are stored, as uint16 (height, width).
 
     Raises
     ------
     InputError
         If it is damaged, or has several channels.
     """
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            mode = image.mode
-            if mode in NUMBER_MODES:
-                return np.asarray(image).astype(np.uint16)
-    except IMAGE_FILE_ERRORS as error:
-        raise InputError(
-            f"{path}: the mask is damaged, or no PNG file ({error}). Save it again."
-        ) from error
+    what = f"{path}: the mask"
+    with reading(path, what, "Save it again, as PNG."):
+        content = path.read_bytes()
+        head = read_head(content)
+        if head.colour_type in (GREY, PALETTE):
+            check_size(head.width, head.height, what)
+            return read_samples(content).astype(np.uint16)
     raise InputError(
-        f"{path}: the mask has several channels ({mode}). A mask must have one number a pixel: a "
-        "PNG in grey or with a palette. Colours are not taken for numbers; save it with numbers."
+        f"{what} has several channels (PNG colour type {head.colour_type}). A mask must have one "
+        "number a pixel: a PNG in grey or with a palette. Colours are not taken for numbers; save "
+        "it with numbers."
     )
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """How an image file's pixels are stored and shown.
+
+    Attributes
+    ----------
+    shown, stored : (int, int)
+        Height and width of the image as viewers show it, and as it is stored.
+    orientation : int
+        1 to 8, of EXIF: how the stored pixels are turned.
+    """
+
+    shown: tuple[int, int]
+    stored: tuple[int, int]
+    orientation: int
 
 
 def load_upright(path: Path) -> Image.Image:
@@ -164,22 +180,29 @@ def load_upright(path: Path) -> Image.Image:
     InputError
         If it is damaged, or has more than 8 bits a channel.
     """
-    try:
-        with Image.open(path) as image:
-            if image.mode not in DEEP_MODES:
-                return ImageOps.exif_transpose(image).convert("RGB")
-            mode = image.mode
-    except IMAGE_FILE_ERRORS as error:
-        raise InputError(f"{path}: the image is damaged ({error}). Save it again.") from error
-    raise InputError(f"{path}: the image has more than 8 bits a channel ({mode}). Save it with 8.")
+    what = f"{path}: the image"
+    with reading(path, what, "Save it again."), Image.open(path) as image:
+        check_size(*image.size, what)
+        if image.mode not in DEEP_MODES:
+            return ImageOps.exif_transpose(image).convert("RGB")
+        mode = image.mode
+    raise InputError(f"{what} has more than 8 bits a channel ({mode}). Save it with 8.")
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """Return height and width of what `load_upright` would load, from the file's head."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ORIENTATION) in TURNED
-    except IMAGE_FILE_ERRORS as error:
-        raise InputError(f"{path}: the image is damaged ({error}). Save it again.") from error
-    return (width, height) if turned else (height, width)
+def read_photograph(path: Path) -> Photograph:
+    """Return what an image file's head says.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    with reading(path, f"{path}: the image", "Save it again."), Image.open(path) as image:
+        height_and_width = image.size[::-1]
+        orientation = image.getexif().get(ORIENTATION, 1)
+        already_shown = image.format == "TIFF"  # Pillow gives the size of what it turns itself
+    if orientation not in range(1, 9):
+        orientation = 1  # as viewers do
+    other = height_and_width[::-1] if orientation in ON_A_SIDE else height_and_width
+    shown, stored = (height_and_width, other) if already_shown else (other, height_and_width)
+    return Photograph(shown, stored, orientation)

@@ -1,0 +1,76 @@
+"""Work spread over processes, with results in the order of the tasks."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TypeVar
+
+from dissection.errors import InputError
+from dissection.jobs.memory import keep_freed_memory
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_function: Callable | None = None  # of a worker
+
+
+def map_in_processes(
+    function: Callable[[Task], Result], tasks: Iterable[Task], processes: int
+) -> Iterator[Result]:
+    """Yield the function's results in the order of the tasks, with few of them in waiting.
+
+    Several processes are new interpreters, so a script that asks for them needs the usual
+    ``if __name__ == "__main__"``.
+
+    Parameters
+    ----------
+    function : callable
+        Sent to every process once; a `functools.partial` can hold what all tasks need.
+    tasks : iterable
+    processes : int
+        1 works in this process.
+
+    Raises
+    ------
+    InputError
+        If a process was killed. Errors of the function arrive as themselves.
+
+    Examples
+    --------
+    >>> list(map_in_processes(abs, [-1, 2, -3], processes=1))
+    [1, 2, 3]
+    """
+    if processes == 1:
+        yield from map(function, tasks)
+        return
+    # Started anew, not forked: a fork of a process with threads can hang.
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (function,))
+    waiting: deque[Future[Result]] = deque()
+    tasks = iter(tasks)
+    try:
+        while True:
+            room = 2 * processes + 1 - len(waiting)
+            waiting.extend(pool.submit(_work, task) for task in itertools.islice(tasks, room))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
+    except BrokenProcessPool as error:
+        raise InputError(
+            "A process of this job was killed, probably for lack of memory. Give the job more "
+            "memory or fewer threads, and run the same command again."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(function: Callable) -> None:
+    global _function
+    _function = function
+    keep_freed_memory()
+
+
+def _work(task: Task) -> Result:
+    return _function(task)
