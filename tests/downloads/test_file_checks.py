@@ -1,7 +1,9 @@
 """Files are recognised by what they hold, whole or cut off."""
 
+import pickle
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 from file_formats import BODY, caffemodel, message_field
@@ -59,6 +61,66 @@ def test_prototxt_is_recognised(tmp_path):
     assert "has no 'layer {'" in file_checks.prototxt_problem(path)
     path.write_bytes(BODY)
     assert "is not text" in file_checks.prototxt_problem(path)
+
+
+def npy(tmp_path, array):
+    path = tmp_path / "a.npy"
+    np.save(path, array, allow_pickle=True)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["u1", "<f4", ">i8", "?", "U3", [("a", "f4"), ("b", "i2", 2)]])
+def test_npy_is_recognised(tmp_path, kind):
+    path = npy(tmp_path, np.zeros((3, 5), kind))
+    assert file_checks.npy_problem(path) is None
+    content = path.read_bytes()
+    for end in (0, 5, 7, 20, 100, len(content) - 1):
+        path.write_bytes(content[:end])
+        assert "is no whole .npy file" in file_checks.npy_problem(path)
+    path.write_bytes(content + b"12")
+    assert file_checks.npy_problem(path) == "has 2 bytes after its array"
+
+
+class Trap:
+    """What unpickling would run."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("unpickled",))
+
+
+def test_npy_of_objects_is_refused_and_never_unpickled(tmp_path):
+    for array in (np.array([Trap()]), np.array([(Trap(), 1)], [("a", "O"), ("b", "i4")])):
+        problem = file_checks.npy_problem(npy(tmp_path, array))
+        assert "is no whole .npy file of numbers (Array can't be memory-mapped: Python" in problem
+    (tmp_path / "b").write_bytes(pickle.dumps(Trap()))
+    assert "is no whole .npy file" in file_checks.npy_problem(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{}",
+        "__import__('os').abort()",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+        "{'descr': 'nonsense', 'fortran_order': False, 'shape': (1,)}",
+        "(" * 5000,
+        "\xff",
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2, 3, 9])
+def test_npy_with_an_odd_head(tmp_path, header, version):
+    text = header.encode("latin1")
+    length = len(text).to_bytes(2 if version == 1 else 4, "little")
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY" + bytes([version, 0]) + length + text + bytes(4))
+    assert "is no whole .npy file" in file_checks.npy_problem(path)
+
+
+def test_row_of_comments_is_no_endless_task():
+    assert file_checks.html_page(b"<!-- a -->" * 1600) is None
+    assert file_checks.html_page(b"<!-- a --> " * 100 + b"<html>") == "an HTML page"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,12 @@ import os
 
 import pytest
 
-from dissection.downloads.receipts import exchange_problem, noted_file, write_note
+from dissection.downloads.receipts import (
+    exchange_problem,
+    noted_file,
+    other_file_advice,
+    write_note,
+)
 from dissection.errors import InputError
 
 
@@ -56,3 +61,9 @@ def test_file_that_is_gone_is_missed_only_where_it_is_needed(noted):
     assert exchange_problem(note) is None
     with pytest.raises(InputError, match=f"{file} is gone.*delete {note}"):
         noted_file(note)
+
+
+def test_advice_names_everything_that_holds_on_to_a_file(noted):
+    file, note, _ = noted
+    advice = other_file_advice(note)
+    assert f"Delete {file} and {note}, and the entry of a.caffemodel in recorded_hashes" in advice

@@ -28,7 +28,10 @@ def write_registry(file, **changes):
     [
         ({"ulrs": []}, "a.ulrs: unknown key. Did you mean 'urls'?"),
         ({"kind": None}, "a: the key 'kind' is missing."),
-        ({"kind": "tar"}, "a.kind: 'tar' is not one of zip, prototxt, caffemodel, checkpoint"),
+        (
+            {"kind": "rar"},
+            "a.kind: 'rar' is not one of zip, tar, tar.gz, npy, prototxt, caffemodel",
+        ),
         ({"kind": ["zip"]}, "a.kind: ['zip'] is not one of zip"),
         ({"urls": "http://host/a"}, "a.urls: 'http://host/a' should be a list"),
         ({"urls": []}, "a.urls: [] should be a list"),

@@ -40,6 +40,7 @@ class Reply:
     cut_after: int | None = None  # bytes of this answer, then the connection is closed
     stall_after: int | None = None  # bytes of this answer, then nothing more
     pace: float | None = None  # bytes a second
+    raw: bool = False  # the body is all that is sent, status line and headers included
 
 
 @dataclass
@@ -130,10 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
         owner.requests.append(request)
 
         self.close_connection = True  # one request a connection: simple, and cuts are visible
-        self.send_response(status)
-        for name, value in {**headers, **reply.headers, "Connection": "close"}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        if not reply.raw:
+            self.send_response(status)
+            for name, value in {**headers, **reply.headers, "Connection": "close"}.items():
+                self.send_header(name, value)
+            self.end_headers()
         self._send(body, reply, request)
 
     def _answer(self, reply: Reply) -> tuple[int, dict[str, str], bytes]:

@@ -16,7 +16,7 @@ from dissection.downloads.file_checks import web_page_problem
 from dissection.downloads.first_use_hashes import read_record, recorded_problem
 from dissection.downloads.http import SourceError, TemporaryError, transfer
 from dissection.downloads.partial_file import PartialFile
-from dissection.errors import InputError
+from dissection.errors import InputError, first_line
 from dissection.jobs.disk_space import megabytes, named_if_full
 from dissection.jobs.logs import log
 
@@ -75,7 +75,7 @@ def fetch(
     InputError
         If no source has the file (the message has every source with its reason, the checksum,
         and where to put a file that was fetched by other means), if the file at the target is
-        not the right one, or if the disk is full.
+        not the right one, or if the disk is full or cannot be used.
     """
     target = Path(target)
     expected = _Expected(
@@ -89,14 +89,21 @@ def fetch(
         None if recorded is None else Path(recorded),
         target,
     )
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with named_if_full(f"{target.name}; what has come is kept"), PartialFile(target) as partial:
-            # While this process waited for its turn, another one may have finished the file.
+    try:
+        with named_if_full(f"{target.name}; what has come is kept"):
             if not target.exists():
-                _fetch_from_any(urls, partial, expected, timeout, attempts, sleep)
-                return target
-    problem = expected.problem(target, "a file that was put there")
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with PartialFile(target) as partial:
+                    # While this process waited its turn, another one may have finished the file.
+                    if not target.exists():
+                        _fetch_from_any(urls, partial, expected, timeout, attempts, sleep)
+                        return target
+            problem = expected.problem(target, "a file that was put there")
+    except OSError as error:
+        raise InputError(
+            f"{target} cannot be written or read ({first_line(error)}). See to the disk and to "
+            "who may write there, then run the same command again."
+        ) from error
     if problem:
         raise InputError(
             f"{target} cannot be used: it {problem}. Delete it, then run the same command again "

@@ -11,9 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from dissection.downloads.archives import GZIP, TooLargeError, allowed_size, open_tar
+from dissection.errors import first_line
+
 HEAD = 16384  # bytes; a web page gives itself away in these
+# Atomic: there are too many ways to take a row of comments for one.
 HTML = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|title|body)\b",
+    rb"\A(?:\xef\xbb\xbf)?\s*+(?>(?:<\?xml[^>]*>|<!--.*?-->)\s*+)*+"
+    rb"<(?:!doctype\s+html|html|head|title|body)\b",
     re.IGNORECASE | re.DOTALL,
 )
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
@@ -62,10 +67,49 @@ def zip_problem(path: Path) -> str | None:
             # The entry that begins last: what lies before it is there if it is.
             with archive.open(max(entries, key=lambda entry: entry.header_offset)):
                 return None
-    except RuntimeError:  # encrypted: the structure is sound
+    except RuntimeError:  # encrypted, or compressed in an unknown way: the structure is sound
         return None
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError) as error:
-        return f"is no whole zip archive ({error})"
+    except Exception as error:  # zipfile names no fixed set
+        return f"is no whole zip archive ({first_line(error)})"
+
+
+def tar_problem(path: Path) -> str | None:
+    """Walk over the entries up to the end that every tar archive has."""
+    return _tar_problem(path, compressed=False)
+
+
+def tar_gz_problem(path: Path) -> str | None:
+    """Walk over the entries as `tar_problem` does; gzip's checksum shows any damage."""
+    return _tar_problem(path, compressed=True)
+
+
+def _tar_problem(path: Path, compressed: bool) -> str | None:
+    kind = "tar.gz" if compressed else "tar"
+    with path.open("rb") as file:
+        if (file.read(len(GZIP)) == GZIP) != compressed:
+            is_or_not = "not " if compressed else ""
+            return f"is no {kind} archive (it is {is_or_not}compressed by gzip)"
+    try:
+        with open_tar(path, allowed_size(path)) as tar:
+            if not sum(entry.isreg() for entry in tar.entries()):
+                return f"is a {kind} archive without files"
+    except TooLargeError:
+        return f"holds more than a sound {kind} archive of its size would"
+    except Exception as error:  # tarfile names no fixed set
+        return f"is no whole {kind} archive ({first_line(error)})"
+    return None
+
+
+def npy_problem(path: Path) -> str | None:
+    """Read the head of a NumPy file, which must be an array of numbers as long as the file."""
+    import numpy as np  # most downloads need it not
+
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except Exception as error:  # arrays of Python objects, which are pickled, among them
+        return f"is no whole .npy file of numbers ({first_line(error)})"
+    end, size = array.offset + array.nbytes, path.stat().st_size
+    return None if end == size else f"has {size - end:,} bytes after its array"
 
 
 def checkpoint_problem(path: Path) -> str | None:
@@ -139,6 +183,9 @@ def caffemodel_problem(path: Path) -> str | None:
 
 PROBLEMS: dict[str, Callable[[Path], str | None]] = {
     "zip": zip_problem,
+    "tar": tar_problem,
+    "tar.gz": tar_gz_problem,
+    "npy": npy_problem,
     "prototxt": prototxt_problem,
     "caffemodel": caffemodel_problem,
     "checkpoint": checkpoint_problem,

@@ -9,6 +9,7 @@ from dissection.errors import InputError
 from dissection.jobs.files import whole_file
 from dissection.jobs.locks import take_lock
 
+RECORD = "recorded_hashes.yaml"  # in the folder of all downloads
 HEADER = """\
 # The sha256 of downloaded files without a published one, written when each was first used.
 # A file that differs from its entry is refused. Delete an entry to accept another version.

@@ -1,8 +1,12 @@
 """One try to bring a file over HTTP, from its first byte or from where the last one stopped."""
 
 import math
+import os
+import queue
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +15,7 @@ import urllib3
 
 from dissection.downloads.file_checks import HEAD, html_page
 from dissection.downloads.partial_file import PartialFile
+from dissection.errors import InputError, first_line
 from dissection.jobs.disk_space import require_room
 from dissection.jobs.logs import log, progress
 
@@ -19,6 +24,11 @@ PIECE = 1 << 18  # bytes read at once
 SLOWEST = 100  # bytes/s; a connection that is slower counts as stalled
 # Besides errors of the server (5xx): timeout, too early, too many requests.
 TEMPORARY_STATUS = {408, 425, 429}
+COMPRESSIONS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"}
+ANSWERS_WITHIN = 10  # times the timeout, which each redirect and each byte of a header may take
+LONGEST_REASON = 200  # characters
+# Where the environment may say whom to trust, as requests reads it.
+TRUST = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class TemporaryError(Exception):
@@ -58,7 +68,9 @@ def transfer(
     TemporaryError, SourceError
         With the reason, for a person.
     InputError
-        If the disk has too little space.
+        If the disk has too little space for the size that is known.
+    OSError
+        Only of this machine's disk.
     """
     start, headers = partial.request(url)
     response = _ask(session, url, headers, timeout)
@@ -72,12 +84,10 @@ def transfer(
             start = 0  # the whole file: it has changed, or the server knows no ranges
         elif not start:
             raise SourceError(f"HTTP status {response.status_code} for the whole file")
-        if response.headers.get("Content-Encoding", "identity") != "identity":
-            raise SourceError("the server compresses the file, though asked not to")
-        length = response.headers.get("Content-Length")
+        _check_encoding(response, partial.target.name)
         total = partial.announced_size if start else None
-        if total is None and length is not None:
-            total = start + int(length)
+        if total is None and response.raw.length_remaining is not None:
+            total = start + response.raw.length_remaining
         if size is not None and total not in (None, size):
             raise SourceError(f"the file there has {total:,} bytes instead of {size:,}")
 
@@ -92,7 +102,12 @@ def transfer(
             partial.clear()
             raise TemporaryError("the file there has changed; starting over")
         if total is not None:
-            require_room(partial.path.parent, total - partial.size, partial.target.name)
+            try:
+                require_room(partial.path.parent, total - partial.size, partial.target.name)
+            except InputError as error:
+                if size is None:  # then the server alone says so, and the next one may not
+                    raise SourceError(str(error)) from error
+                raise
         if start:
             log.info("Going on with %s from %s", partial.path, url)
         else:
@@ -100,40 +115,107 @@ def transfer(
             partial.start(response, url, total)
         partial.append(head[len(known) :])
         missing = None if total is None else math.ceil((total - partial.size) / MEGABYTE)
-        for _ in progress(_store(pieces, partial, size), f"MB of {partial.target.name}", missing):
+        for _ in progress(
+            _store(pieces, partial, total or size), f"MB of {partial.target.name}", missing
+        ):
             pass
         if total is not None and partial.size < total:
             raise TemporaryError("the connection was cut")
+
+
+@contextmanager
+def _blamed_on_source(timeout: float) -> Iterator[None]:
+    """Whatever goes wrong in here is a reason to try again, or to try the next source.
+
+    Only what talks to the source, or reads what it says, may stand in here: an error of the disk
+    is no source's. Which errors requests lets through changes with its versions, with what the
+    server sends, and with the environment; so it is every one.
+    """
+    try:
+        yield
+    except (TemporaryError, SourceError):
+        raise
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
+        raise TemporaryError(f"no answer within {timeout:g} s") from error
+    except requests.exceptions.SSLError as error:
+        cause = _cause(error)
+        if "certificate" in cause.lower():
+            # Never ignored: whoever can change the connection could send any file.
+            raise SourceError(
+                f"its https certificate is not trusted ({cause}){_trust()}"
+            ) from error
+        raise TemporaryError(f"no secure connection ({cause})") from error
+    except requests.exceptions.ProxyError as error:
+        raise TemporaryError(f"no connection through the proxy ({_cause(error)})") from error
+    except requests.exceptions.ConnectionError as error:
+        raise TemporaryError(f"no connection ({_cause(error)})") from error
+    except Exception as error:  # no URL, redirects in a circle, no certificates to compare with, …
+        reason = _printable(first_line(error))
+        trust = _trust() if "certificate" in reason else ""
+        raise SourceError(f"cannot be fetched ({reason}){trust}") from error
 
 
 def _ask(
     session: requests.Session, url: str, headers: dict[str, str], timeout: float
 ) -> requests.Response:
     """Return an answer that has a file or a part of it."""
+    with _blamed_on_source(timeout):
+        response = _get(session, url, headers, timeout)
+        status = response.status_code
+        if status in (200, 206) or (status == 416 and "Range" in headers):
+            return response
+        response.close()
+        reason = f"HTTP status {status} ({_printable(response.reason or 'no reason')})"
+        if status in TEMPORARY_STATUS or status >= 500:
+            raise TemporaryError(reason, _retry_after(response))
+        raise SourceError(reason)
+
+
+def _get(
+    session: requests.Session, url: str, headers: dict[str, str], timeout: float
+) -> requests.Response:
+    """Return the answer after all redirects, or raise what requests raises.
+
+    The timeout of requests begins anew with every byte. A thread bounds the whole: nothing else
+    ends a header that trickles.
+    """
+    outcome: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+    def close_redirect(response: requests.Response, **_: object) -> None:
+        if response.is_redirect:
+            response.close()  # what it says beside the address may be damaged, or without end
+
+    def ask() -> None:
+        hooks = {"response": close_redirect}
+        try:
+            outcome.put(
+                session.get(url, headers=headers, stream=True, timeout=timeout, hooks=hooks)
+            )
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        response = session.get(url, headers=headers, stream=True, timeout=timeout)
-    except requests.exceptions.Timeout as error:
-        raise TemporaryError(f"no answer within {timeout:g} s") from error
-    except requests.exceptions.SSLError as error:
-        cause = _cause(error)
-        if "certificate" in str(cause).lower():
-            # Never ignored: whoever can change the connection could send any file.
-            raise SourceError(f"its https certificate is not trusted ({cause})") from error
-        raise TemporaryError(f"no secure connection ({cause})") from error
-    except requests.exceptions.ProxyError as error:
-        raise TemporaryError(f"no connection through the proxy ({_cause(error)})") from error
-    except requests.exceptions.ConnectionError as error:
-        raise TemporaryError(f"no connection ({_cause(error)})") from error
-    except requests.exceptions.RequestException as error:  # no URL, redirects in a circle
-        raise SourceError(f"cannot be fetched ({error})") from error
-    status = response.status_code
-    if status in (200, 206) or (status == 416 and "Range" in headers):
-        return response
-    response.close()
-    reason = f"HTTP status {status} ({response.reason})"
-    if status in TEMPORARY_STATUS or status >= 500:
-        raise TemporaryError(reason, _retry_after(response))
-    raise SourceError(reason)
+        result = outcome.get(timeout=ANSWERS_WITHIN * timeout)
+    except queue.Empty:
+        raise TemporaryError(f"no whole answer within {ANSWERS_WITHIN * timeout:g} s") from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+def _check_encoding(response: requests.Response, name: str) -> None:
+    """Raise a SourceError if what comes is not the file as it is.
+
+    Only compressions count: stores announce "aws-chunked" and the like, and send the file. Many
+    servers announce a file that is itself compressed by gzip in this way too.
+    """
+    announced = response.headers.get("Content-Encoding", "").lower().split(",")
+    compressions = COMPRESSIONS.intersection(map(str.strip, announced))
+    if name.endswith((".gz", ".tgz")):
+        compressions -= {"gzip", "x-gzip"}
+    if compressions:
+        raise SourceError("the server compresses the file, though asked not to")
 
 
 def _retry_after(response: requests.Response) -> float:
@@ -145,7 +227,7 @@ def _retry_after(response: requests.Response) -> float:
         pass
     try:
         return (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 
@@ -158,19 +240,34 @@ def _cause(error: BaseException) -> str:
         if inner is None:
             break
         error = inner
-    return getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+    said = getattr(error, "verify_message", None) or getattr(error, "strerror", None)
+    return _printable(str(said or first_line(error)))
+
+
+def _trust() -> str:
+    """Say which setting of the environment decides which certificates are trusted, if one does."""
+    settings = [name for name in TRUST if os.environ.get(name)]
+    return f"; {settings[0]} says whom to trust" if settings else ""
+
+
+def _printable(text: str) -> str:
+    """Return what a server said, fit for a line of a log."""
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    text = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"
 
 
 def _pieces(response: requests.Response, timeout: float) -> Iterator[bytes]:
     """Yield what comes as it comes; a connection that is cut or stalls is an error."""
     since, received = time.monotonic(), 0
     while True:
-        try:
-            piece = response.raw.read1(PIECE, decode_content=False)
-        except urllib3.exceptions.ReadTimeoutError as error:
-            raise TemporaryError(f"the server sent nothing for {timeout:g} s") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TemporaryError(f"the connection was cut ({_cause(error)})") from error
+        with _blamed_on_source(timeout):
+            try:
+                piece = response.raw.read1(PIECE, decode_content=False)
+            except urllib3.exceptions.ReadTimeoutError as error:
+                raise TemporaryError(f"the server sent nothing for {timeout:g} s") from error
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise TemporaryError(f"the connection was cut ({_cause(error)})") from error
         if not piece:
             return
         yield piece

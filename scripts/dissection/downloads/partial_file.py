@@ -14,6 +14,11 @@ from dissection.jobs.locks import take_lock
 OVERLAP = 1 << 16  # bytes compared before going on, where the server gives no version
 NOWHERE = {"url": None, "etag": None, "last_modified": None, "size": None}
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+# What can be sent back as it came (RFC 9110, sections 8.8.2 and 8.8.3, and no other letters).
+VERSIONS = {
+    "etag": ("ETag", re.compile(r'(W/)?"[!#-~]*"')),
+    "last_modified": ("Last-Modified", re.compile(r"[!-~][ -~]*")),
+}
 
 
 class PartialFile:
@@ -48,9 +53,9 @@ class PartialFile:
             self._file.close()  # the process that had the lock renamed or removed this file
         try:
             self._source = json.loads(self._source_path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
-            self._source = {}
-        if not isinstance(self._source, dict) or self._source.keys() != NOWHERE.keys():
+        except (FileNotFoundError, ValueError, RecursionError):
+            self._source = None
+        if not _is_source(self._source):
             self.clear()
         return self
 
@@ -92,12 +97,7 @@ class PartialFile:
     def start(self, response: requests.Response, url: str, size: int | None) -> None:
         """Begin anew with the version of the file that a response announces."""
         self.clear()
-        self._source = {
-            "url": url,
-            "etag": response.headers.get("ETag"),
-            "last_modified": response.headers.get("Last-Modified"),
-            "size": size,
-        }
+        self._source = {"url": url, "size": size, **_version(response)}
         with whole_file(self._source_path) as path:
             path.write_text(json.dumps(self._source, indent=1) + "\n", encoding="utf-8")
 
@@ -132,15 +132,13 @@ class PartialFile:
     def is_continued_by(self, response: requests.Response, start: int) -> bool:
         """Return whether an answer to a request for a range is the rest of the same version."""
         announced = CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if response.status_code != 206 or not announced or int(announced[1]) != start:
+        if response.status_code != 206 or not announced or announced[1] != str(start):
             return False
         size = self._source["size"]
         if size is not None and announced[2] not in (str(size), "*"):
             return False
-        return all(
-            response.headers.get(header, self._source[key]) == self._source[key]
-            for header, key in (("ETag", "etag"), ("Last-Modified", "last_modified"))
-        )
+        version = _version(response).items()
+        return all(value in (None, self._source[key]) for key, value in version)
 
     def publish(self) -> None:
         """Make the finished file the target."""
@@ -148,3 +146,24 @@ class PartialFile:
         self.path.replace(self.target)
         self._source_path.unlink(missing_ok=True)
         self._file.close()
+
+
+def _is_source(content: object) -> bool:
+    """Return whether the contents of ``NAME.part.json`` are what `PartialFile.start` writes."""
+    return (
+        isinstance(content, dict)
+        and content.keys() == NOWHERE.keys()
+        and all(
+            value is None or isinstance(value, int if key == "size" else str)
+            for key, value in content.items()
+        )
+    )
+
+
+def _version(response: requests.Response) -> dict[str, str | None]:
+    """Return how a server names the version of a file, as far as it can be asked for again."""
+    version: dict[str, str | None] = {}
+    for key, (header, form) in VERSIONS.items():
+        value = response.headers.get(header)
+        version[key] = value if value is not None and form.fullmatch(value) else None
+    return version

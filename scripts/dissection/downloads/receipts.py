@@ -4,6 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from dissection.downloads.first_use_hashes import RECORD
 from dissection.errors import InputError
 from dissection.jobs.files import whole_file
 
@@ -37,6 +38,15 @@ def noted_file(note: str | Path) -> Path:
             "same command again to fetch it."
         )
     return file
+
+
+def other_file_advice(note: str | Path) -> str:
+    """Say how to get another file in place of one that was checked and is of no use after all."""
+    file = Path(json.loads(Path(note).read_text(encoding="utf-8"))["file"])
+    return (
+        f"Delete {file} and {note}, and the entry of {file.name} in {RECORD} if there is one; then "
+        "run the same command again to fetch it anew."
+    )
 
 
 def exchange_problem(note: str | Path) -> str | None:

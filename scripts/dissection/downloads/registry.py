@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from dissection.downloads.fetch import fetch
 from dissection.downloads.file_checks import PROBLEMS
+from dissection.downloads.first_use_hashes import RECORD
 from dissection.errors import InputError, did_you_mean
 from dissection.jobs.schemas import read_yaml, schema_problems
 
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
-RECORD = "recorded_hashes.yaml"
 
 
 def _digits(least: int, most: int) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class Download:
     urls : tuple of str
         Its sources, the best one first.
     kind : str
-        What it must look like: ``zip``, ``prototxt``, ``caffemodel`` or ``checkpoint``.
+        What it must look like: a key of `dissection.downloads.file_checks.PROBLEMS`.
     md5, sha1, sha256 : str or None
         Its checksum, as far as one is known. A sha256 may be given by its head.
     size : int or None
