@@ -24,7 +24,7 @@ from dissection.networks import torchscript
 from dissection.networks.load import Network, find_layer, load_network, torchvision_weights
 from dissection.networks.preprocessing import Preprocessing
 from dissection.networks.state_dicts import read_state_dict
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 
 torch.set_num_threads(1)
 
@@ -269,7 +269,7 @@ def test_densenet_with_the_old_names(tmp_path):
 
 
 def test_layers_of_other_names_are_matched_by_order_only_if_all_agree(tmp_path):
-    model = build({"architecture": "caffenet"}, 7)
+    model = build(PUBLISHED, 7)
     numbered = nn.Sequential(*model.children())
     torch.save(numbered.state_dict(), tmp_path / "numbered.pth")
     spec = {"checkpoint": {"architecture": "caffenet", "classes": 7}}
@@ -621,10 +621,11 @@ def test_an_exported_file_with_a_malicious_pickle_is_refused_and_not_run(tmp_pat
 )
 def test_a_network_trained_here(tmp_path, options):
     torch.manual_seed(4)
+    options = PUBLISHED | {"architecture": "alexnet"} | options
     head = {"head": "cells"} if options["task"] == "colorization" else {}
-    model = build({"architecture": "alexnet", **options, **head}, 6).eval()
+    model = build(options | head, 6).eval()
     torch.save(model.state_dict(), tmp_path / "weights.pt")
-    spec = {"title": "A", "layers": ["conv5"], "trained": {"architecture": "alexnet", **options}}
+    spec = {"title": "A", "layers": ["conv5"], "trained": options}
     network = load_network(spec, tmp_path / "weights.pt")
     assert same_weights(network.model, model)
     assert network.input_size == (64, 64)

@@ -20,7 +20,7 @@ from dissection.rotation.accuracy import (
     scene_of_images,
 )
 from dissection.rotation.matrices import random_rotation
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 
 IMAGES = 150  # more than are run at a time
 CLASSES = 6
@@ -38,7 +38,7 @@ def inputs():
 @pytest.fixture(scope="module")
 def network(inputs):
     torch.manual_seed(0)
-    made = build({"architecture": "alexnet"}, CLASSES).eval()
+    made = build(PUBLISHED | {"architecture": "alexnet"}, CLASSES).eval()
     with torch.no_grad():  # an untrained network would give nearly all images one answer
         made.fc8.bias -= made(inputs).mean(0)
         assert made(inputs).argmax(1).unique().tolist() == list(range(CLASSES))

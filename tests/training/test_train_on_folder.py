@@ -30,9 +30,10 @@ pytestmark = pytest.mark.usefixtures("torch_settings")
 SPEC = {
     **{"architecture": "alexnet", "task": "scene", "seed": 3, "dropout": 0.5},
     **{"batch_norm": False, "head": "fc", "width": 1, "snapshots": [0, 4]},
-    "training": {
-        **{"epochs": 12, "iterations": 7, "batch_size": 4, "learning_rate": 0.01, "threads": 1},
-        **{"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4},
+    "training": trainings.SETTINGS
+    | {
+        **{"epochs": 12, "iterations": 7, "batch_size": 4, "learning_rate": 0.01},
+        **{"optimizer": "sgd", "weight_decay": 5e-4},
         **{"schedule": "step", "step_size": 5, "checkpoint_iterations": 2},
     },
 }
@@ -228,8 +229,10 @@ def test_grey_and_transparent_images_become_rgb(tmp_path):
         assert load_image(str(file), 8).shape == (8, 8, 3)
 
 
-def test_changed_index_starts_afresh(data, tmp_path):
-    task = TASKS["scene"]
-    before = open_training_data(data, task, 64).fingerprint()
-    other = indexed(class_folders(tmp_path / "photographs", training=4))
-    assert open_training_data(other, task, 64).fingerprint() != before
+@pytest.mark.parametrize("others", [{"training": 4}, {"held_out": 4}])
+def test_changed_index_starts_afresh(data, tmp_path, others):
+    trainings.run_interrupted(SPEC, data, tmp_path, 5)
+    other = indexed(class_folders(tmp_path / "photographs", **others))
+    with trainings.iterations() as done:
+        run(other, tmp_path)
+    assert len(done) == 7

@@ -20,7 +20,7 @@ from dissection.jobs.devices import best_device
 from dissection.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from dissection.networks.state_dicts import first_line, load_weights, read_state_dict
 from dissection.networks.torchscript import ScriptedNetwork
-from dissection.training.architectures import build, classes_of
+from dissection.training.architectures import PUBLISHED, build, classes_of
 from dissection.training.tasks import TASKS
 
 CAFFE_MEAN = (109.5388, 118.6897, 124.6901)  # blue, green, red; of values from 0 to 255
@@ -208,7 +208,7 @@ def _checkpoint(options: dict, weights: Any, search_path: Any) -> _Loaded:
     """Options: ``architecture``, a network of torchvision or caffenet; ``classes`` (365)."""
     name, classes = options["architecture"], options.get("classes", 365)
     if name == "caffenet":
-        model = build({"architecture": name}, classes)
+        model = build(PUBLISHED, classes)
         # Unlike ours, such files expect inputs as torchvision's networks do.
         model.mean, model.std, model.value_range = IMAGENET_MEAN, IMAGENET_STD, 1.0
     else:

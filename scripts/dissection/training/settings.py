@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+# Settings that change no weights: another value of theirs trains nothing anew.
+NEUTRAL = ("checkpoint_iterations", "workers")
+
 
 def own_settings(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of all trainings with a network's own ones over them.
