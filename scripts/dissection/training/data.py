@@ -129,7 +129,10 @@ class FolderData:
         self._task, self._batch_size = task, batch_size
         # Of names and classes alone: to read every image would take hours.
         self.files = [folder / INDEX, folder / CLASSES]
-        self._loader = ImageLoader(size, workers)
+        # Two, because held-out images are asked for in the middle of an epoch.
+        self._training_loader, self._held_out_loader = (
+            ImageLoader(size, workers) for _ in range(2)
+        )
         self._margin = scaled_side(size) - size
         table = pd.read_csv(folder / INDEX, keep_default_na=False, dtype={"image": str})
         self._training, self._held_out = (
@@ -151,7 +154,8 @@ class FolderData:
 
     def batches(self, drawn: np.ndarray, rng: np.random.Generator) -> Iterator[Batch]:
         """See `TrainingData`."""
-        yield from self._load(self._training, drawn, self._batch_size, rng)
+        loader = self._training_loader
+        yield from self._load(loader, self._training, drawn, self._batch_size, rng)
 
     def held_out(self) -> Iterator[Batch]:
         """See `TrainingData`."""
@@ -159,10 +163,12 @@ class FolderData:
         middle = np.full(count, self._margin // 2)
         drawn = np.column_stack([np.arange(count), middle, middle, np.zeros(count, int)])
         rng = np.random.default_rng(0)  # the same rotations and puzzles at every evaluation
-        yield from self._load(self._held_out, drawn, EVALUATION_BATCH, rng)
+        loader = self._held_out_loader
+        yield from self._load(loader, self._held_out, drawn, EVALUATION_BATCH, rng)
 
     def _load(
         self,
+        loader: ImageLoader,
         images: tuple[np.ndarray, torch.Tensor],
         drawn: np.ndarray,
         batch_size: int,
@@ -171,7 +177,7 @@ class FolderData:
         files, labels = images
         rows = [drawn[part] for part in _parts(len(drawn), batch_size)]
         crops: Iterator[Crops] = ((files[part[:, 0]], part[:, 1:]) for part in rows)
-        for part, batch in zip(rows, self._loader.batches(crops), strict=True):
+        for part, batch in zip(rows, loader.batches(crops), strict=True):
             # Moved and mirrored already.
             yield self._task.batch(batch, labels[part[:, 0]], rng, training=False)
 

@@ -21,6 +21,7 @@ from dissection.jobs.logs import log, progress
 from dissection.training.architectures import TrainedNetwork, build
 from dissection.training.checkpoint import TrainingState
 from dissection.training.data import TrainingData, count_classes, open_training_data
+from dissection.training.image_batches import killed_workers_explained
 from dissection.training.schedules import make_optimizer, make_schedule
 from dissection.training.settings import NEUTRAL, last_iteration
 from dissection.training.tasks import TASKS, Task
@@ -71,12 +72,13 @@ def train(
     ------
     InputError
         If the loss is not a number, a snapshot lies beyond the last iteration, an image cannot
-        be read, or the data does not fit the network.
+        be read, a worker is killed, or the data does not fit the network.
     """
     _fix_arithmetic(spec["training"]["threads"])
     unfinished = Path(unfinished)
     training = _Training(spec, data, unfinished, code, workers)
-    training.run()
+    with killed_workers_explained():
+        training.run()
     with whole_folder(snapshots) as folder:
         for number in spec["snapshots"]:
             shutil.copyfile(unfinished / f"{number}.pt", folder / f"{number}.pt")
