@@ -6,10 +6,11 @@ import torch
 import torchvision
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from receptive_fields import receptive_field
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from dissection.activations.receptive_field import receptive_field, receptive_fields
+from dissection.activations.receptive_field import receptive_fields
 from dissection.errors import InputError
 from dissection.training.architectures import PUBLISHED, build
 

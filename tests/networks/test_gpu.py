@@ -115,7 +115,8 @@ def image(number):
 
 
 def cached(network, layers, folder):
-    cache_activations(network, layers, image, range(3), folder, "float32", batch_size=2)
+    names = [f"{number}.jpg" for number in range(3)]
+    cache_activations(network, layers, image, range(3), folder, "float32", 2, 1, names)
     return {layer: open_layer(folder, layer) for layer in layers}
 
 

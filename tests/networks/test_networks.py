@@ -16,9 +16,9 @@ import torchvision
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from receptive_fields import receptive_field
 from torch import nn
 
-from dissection.activations.receptive_field import receptive_field
 from dissection.errors import InputError
 from dissection.networks import torchscript
 from dissection.networks.load import Network, find_layer, load_network, torchvision_weights
@@ -126,7 +126,7 @@ def test_caffe_input_is_bgr_up_to_255_less_the_mean(monkeypatch, tmp_path):
     image[:, :, 0], image[:, :, 1], image[:, :, 2] = 10, 20, 30
     expected = torch.tensor([30 - 109.5388, 20 - 118.6897, 10 - 124.6901])
     torch.testing.assert_close(network.preprocess(image)[:, 3, 3], expected, rtol=1e-7, atol=0)
-    assert find_layer(network, "conv5/relu") is network.model.block[1]
+    assert find_layer(network, "conv5/relu").modules == (network.model.block[1],)
     with pytest.raises(InputError, match=r"other\.prototxt does not exist"):
         load_network({"caffe": {"prototxt": tmp_path / "other.prototxt"}})
 
@@ -137,11 +137,11 @@ def test_caffe_input_is_bgr_up_to_255_less_the_mean(monkeypatch, tmp_path):
 def test_layers_by_dotted_name_and_by_alias():
     model = small_model()
     model.layer_aliases = {"last": "block.1", "conv1": "norm1"}
-    assert find_layer(model, "block.0") is model.block[0]
-    assert find_layer(model, "last") is model.block[1]
-    assert find_layer(model, "conv1") is model.norm1  # an alias comes first
+    assert find_layer(model, "block.0").modules == (model.block[0],)
+    assert find_layer(model, "last").modules == (model.block[1],)
+    assert find_layer(model, "conv1").modules == (model.norm1,)  # an alias comes first
     network = Network(model, (8, 8), Preprocessing((8, 8)))
-    assert find_layer(network, "block") is model.block
+    assert find_layer(network, "block").modules == (model.block,)
 
 
 def test_a_missing_layer_names_the_nearest_and_lists_all():
@@ -498,7 +498,9 @@ class Shared(nn.Module):
 def record(model, layers, images):
     found = {}
     handles = [
-        find_layer(model, name).register_forward_hook(
+        find_layer(model, name)
+        .modules[0]
+        .register_forward_hook(
             lambda module, inputs, output, name=name: found.update({name: output.clone()})
         )
         for name in layers

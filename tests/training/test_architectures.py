@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from receptive_fields import receptive_field
 
-from dissection.activations.receptive_field import receptive_field
 from dissection.errors import InputError
 from dissection.training.architectures import ARCHITECTURES, HEADS, PUBLISHED, build, classes_of
 

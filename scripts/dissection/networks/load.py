@@ -17,6 +17,8 @@ from torch.export.passes import move_to_device_pass
 
 from dissection.errors import InputError
 from dissection.jobs.devices import best_device
+from dissection.networks.layers import Layer, modules_by_name, readings
+from dissection.networks.precision import use_float32
 from dissection.networks.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from dissection.networks.state_dicts import first_line, load_weights, read_state_dict
 from dissection.networks.torchscript import ScriptedNetwork
@@ -45,8 +47,10 @@ class Network:
     preprocess: Callable[[Any], torch.Tensor]
 
 
-def find_layer(network: Network | torch.nn.Module, name: str) -> torch.nn.Module:
+def find_layer(network: Network | torch.nn.Module, name: str) -> Layer:
     """Return a layer by its name: an alias of the model's, or the dotted name of a module.
+
+    ``NAME:2`` is the second call of the module in a forward pass; without a number it is the last.
 
     Raises
     ------
@@ -55,10 +59,11 @@ def find_layer(network: Network | torch.nn.Module, name: str) -> torch.nn.Module
     """
     model = network.model if isinstance(network, Network) else network
     aliases = getattr(model, "layer_aliases", {})
-    modules = {key: module for key, module in model.named_modules() if key}
-    target = aliases.get(name, name)
-    if target in modules:
-        return modules[target]
+    modules = modules_by_name(model)
+    for stem, call in readings(name):
+        target = aliases.get(stem, stem)
+        if target in modules:
+            return Layer(modules[target], call)
     names = [*aliases, *(key for key in modules if key not in aliases)]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(key) for key in near)}?" if near else ""
@@ -101,6 +106,7 @@ def load_network(
         model, defaults = SOURCES[found[0]](options, weights, search_path)
     settings = _settings(options, model, defaults)
     model.eval().requires_grad_(False)
+    use_float32(model, settings["input_size"])
     return Network(model, settings["input_size"], Preprocessing(**settings))
 
 

@@ -33,7 +33,9 @@ def outputs(network, layers, batch):
     """Output of each layer, by its name in Caffe."""
     found = {}
     handles = [
-        find_layer(network, layer).register_forward_hook(
+        find_layer(network, layer)
+        .modules[0]
+        .register_forward_hook(
             lambda module, inputs, output, layer=layer: found.update({layer: output.numpy()})
         )
         for layer in layers
