@@ -56,6 +56,9 @@ def _in_code(module: Any) -> None:
     def turned(value: Any) -> Any:
         return torch.float32 if isinstance(value, torch.dtype) and value in OTHER_TYPES else value
 
+    for name, value in list(vars(module).items()):
+        if isinstance(value, torch.Tensor) and value.dtype in OTHER_TYPES:
+            setattr(module, name, value.float())
     for node in module.graph.nodes:
         if node.op == "call_function":
             node.args, node.kwargs = tree_map(turned, (node.args, node.kwargs))

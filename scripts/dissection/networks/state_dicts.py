@@ -14,12 +14,15 @@ from dissection.jobs.logs import log
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message; torch's go on for many.
 
+    TorchScript begins with where the error is, and says what it is in the last line.
+
     Examples
     --------
     >>> first_line(ValueError("too short\\nat frame #0")), first_line(EOFError())
     ('too short', 'EOFError')
     """
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[-1 if "TorchScript interpreter" in lines[0] else 0]
 
 
 def read_state_dict(path: str | Path) -> dict[str, torch.Tensor]:
