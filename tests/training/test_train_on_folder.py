@@ -242,7 +242,7 @@ def test_workers_end_with_their_training(data, tmp_path, number):
         env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
         # At their end only when the workers, which inherit them, have ended too.
         capture_output=True,
-        timeout=120,
+        timeout=600,
         text=True,
     )
     assert result.returncode == -number
