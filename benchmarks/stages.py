@@ -61,7 +61,7 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
     """Run the paper's AlexNet, with random weights, up to conv5; nothing is read or written."""
     import torch
 
-    from dissection.activations.cache import LayerOutputs
+    from dissection.activations.outputs import LayerOutputs
     from dissection.jobs.devices import best_device
     from dissection.networks.load import find_layer, load_network
 

@@ -32,9 +32,13 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its name if it has none.
 
+    Torch's messages go on for many lines. TorchScript begins with where the error is, and says
+    what it is in the last line.
+
     Examples
     --------
     >>> first_line(ValueError("cut off\\nat byte 7")), first_line(EOFError())
     ('cut off', 'EOFError')
     """
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[-1 if "TorchScript interpreter" in lines[0] else 0]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from dissection.activations.cache import LayerOutputs, cache_activations
+from dissection.activations.cache import cache_activations
 from dissection.activations.files import open_layer
 from dissection.activations.geometry import Geometry
 from dissection.activations.shards import shard_ranges
@@ -25,6 +25,7 @@ from dissection.networks.preprocessing import Preprocessing
 torch.set_num_threads(1)
 
 SIZE = (12, 10)
+NAMES = [f"scenes/{number}.jpg" for number in range(11)]
 IMAGES = np.random.default_rng(7).integers(0, 256, (11, 14, 13, 3), dtype=np.uint8)
 
 
@@ -65,7 +66,8 @@ def plain_forward(net, count):
 
 
 def cache(net, layers, folder, images=range(11), **options):
-    cache_activations(net, layers, load_image, images, folder, **{"batch_size": 4, **options})
+    settings = {"dtype": "float16", "batch_size": 4, "threads": 1, "image_names": NAMES}
+    cache_activations(net, layers, load_image, images, folder, **settings | options)
 
 
 def test_all_layers_come_from_the_forward_pass(tmp_path):
@@ -172,30 +174,83 @@ class Model(nn.Module):
         return self.operation(self, x)
 
 
-def test_a_module_used_twice_gives_its_last_output(tmp_path):
-    net = network(Model(lambda model, x: model.shared(model.shared(model.one(x)))))
-    cache(net, ["one", "shared"], tmp_path / "out", dtype="float32")
-    x = torch.stack([net.preprocess(load_image(number)) for number in range(4)])
+class Repeated(nn.Module):
+    """One ReLU under two names, called three times; a block that is called in a loop."""
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 4, 3, padding=1)
+        self.block = nn.Conv2d(4, 4, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.same = self.relu
+
+    def forward(self, x):
+        x = self.relu(self.one(x) + 0.1)
+        x = self.same(self.block(x) + 0.2)
+        for _ in range(2):
+            x = self.block(x)
+        return self.relu(x + 0.3)
+
+
+def outputs_of_calls(net):
+    """Outputs of the calls of block and of the ReLU, for the first batch."""
+    outputs = {"block": [], "relu": []}
+    handles = [
+        module.register_forward_hook(lambda m, i, output, name=name: outputs[name].append(output))
+        for name, module in (("block", net.model.block), ("relu", net.model.relu))
+    ]
     with torch.inference_mode():
-        expected = net.model(x).numpy()
-    activations, geometry = open_layer(tmp_path / "out", "shared")
-    assert np.array_equal(activations[:4], expected)
-    assert geometry.size == (7, 7)
+        net.model(torch.stack([net.preprocess(load_image(number)) for number in range(4)]))
+    for handle in handles:
+        handle.remove()
+    return outputs
 
 
-def test_the_pass_ends_after_the_last_layer_that_is_wanted():
-    ran = []
-    model = Model(lambda model, x: model.late(model.shared(model.one(x)))).eval()
-    model.late.register_forward_hook(lambda *call: ran.append(True))
-    batch = torch.rand(2, 3, 8, 8)
-    with LayerOutputs({"a": model.one, "b": model.shared}, torch.float32) as outputs:
-        first = outputs.run(model, batch)
-        assert ran == [True]  # not known yet which calls there are
-        second = outputs.run(model, batch)
-        assert ran == [True]
-    assert first.keys() == second.keys() == {"a", "b"}
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert not model.one._forward_hooks
+def test_calls_of_a_module_that_is_used_several_times(tmp_path, caplog):
+    torch.manual_seed(1)
+    net = network(Repeated())
+    expected = outputs_of_calls(net)
+    sizes = {"block": (5, 7, 9), "relu": (3, 5, 9)}
+    layers = {
+        "relu": ("relu", 3),
+        "same": ("relu", 3),
+        "relu:1": ("relu", 1),
+        "relu:2": ("relu", 2),
+        "same:1": ("relu", 1),
+        "block": ("block", 3),
+        "block:1": ("block", 1),
+        "block:3": ("block", 3),
+    }
+    with caplog.at_level("INFO", "dissection"):
+        cache(net, list(layers), tmp_path / "all", dtype="float32")
+    for layer, (name, number) in layers.items():
+        activations, geometry = open_layer(tmp_path / "all", layer)
+        assert np.array_equal(activations[:4], expected[name][number - 1])
+        assert geometry.size == (sizes[name][number - 1],) * 2
+        cache(net, [layer], tmp_path / "single", dtype="float32")
+        assert np.array_equal(open_layer(tmp_path / "single", layer)[0], activations)
+    assert "Layer 'same' is called 3 times on an image: the output of its last" in caplog.text
+    assert "Write block:1 to block:3" in caplog.text
+    assert "'one'" not in caplog.text
+    assert "'relu:1' is called" not in caplog.text
+
+
+def test_a_call_that_there_is_not(tmp_path):
+    net = network(Repeated())
+    with pytest.raises(InputError, match=r"'block:4': the network calls it only 3 times.*1 to 3"):
+        cache(net, ["one", "block:4"], tmp_path / "out")
+    for name in ("block:0", "block:", "blocks:1"):
+        with pytest.raises(InputError, match=f"no layer '{name}'.*'block'"):
+            cache(net, [name], tmp_path / "out")
+
+
+def test_a_layer_whose_name_has_a_colon(tmp_path):
+    net = small_network()
+    net.model.layer_aliases = {"conv:2": "3"}
+    cache(net, ["conv:2", "conv:2:1"], tmp_path / "out")
+    assert (tmp_path / "out/conv-2.npy").read_bytes() == (
+        tmp_path / "out/conv-2-1.npy"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -246,9 +301,6 @@ def spoiled_network(value):
     return net
 
 
-NAMES = [f"scenes/{number}.jpg" for number in range(11)]
-
-
 @pytest.mark.parametrize(
     ("value", "dtype", "message"),
     [
@@ -261,7 +313,7 @@ NAMES = [f"scenes/{number}.jpg" for number in range(11)]
 def test_values_that_cannot_be_kept_are_refused(tmp_path, value, dtype, message):
     pattern = ".*".join(re.escape(part) for part in message.split(".*"))
     with pytest.raises(InputError, match=f"(?i){pattern}"):
-        cache(spoiled_network(value), ["0", "5"], tmp_path / "out", dtype=dtype, image_names=NAMES)
+        cache(spoiled_network(value), ["0", "5"], tmp_path / "out", dtype=dtype)
     assert list(tmp_path.iterdir()) == []  # nothing half written
 
 
@@ -281,20 +333,19 @@ def test_what_fills_up_the_last_batch_is_not_looked_at(tmp_path):
                 output[row] = float("nan")
 
     net.model[0].register_forward_hook(spoil)
-    with pytest.raises(InputError, match=r"image 10 \(counted from 0\) is not a number"):
+    with pytest.raises(InputError, match=r"on scenes/10\.jpg is not a number"):
         cache(net, ["0"], tmp_path / "out")
-    with pytest.raises(InputError, match=r"on scenes/10\.jpg"):
-        cache(net, ["0"], tmp_path / "out", image_names=NAMES)
 
 
-def test_an_image_that_cannot_be_read_ends_it(tmp_path):
+def test_an_image_that_cannot_be_read_ends_it(tmp_path, monkeypatch):
     def load(number):
         if number == 5:
             raise InputError("images/5.jpg is damaged")
         return IMAGES[number]
 
+    monkeypatch.setitem(globals(), "load_image", load)
     with pytest.raises(InputError, match=r"5\.jpg is damaged"):
-        cache_activations(small_network(), ["0"], load, range(11), tmp_path / "out", batch_size=4)
+        cache(small_network(), ["0"], tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 

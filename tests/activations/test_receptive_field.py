@@ -6,12 +6,13 @@ import torch
 import torchvision
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from receptive_fields import receptive_field
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from dissection.activations.receptive_field import receptive_field, receptive_fields
+from dissection.activations.receptive_field import receptive_fields
 from dissection.errors import InputError
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 
 torch.set_num_threads(1)
 
@@ -302,7 +303,7 @@ def torchvision_model(name):
 
 def test_published_centres():
     # CaffeNet conv5 at 227 is centred at 17 + 16 i, ResNet layer4 at 224 at 32 i.
-    model = build({"architecture": "caffenet"}, 10).eval()
+    model = build(PUBLISHED, 10).eval()
     conv5 = receptive_field(model, model.conv5, (227, 227))
     assert (conv5.height, conv5.width) == (13, 13)
     assert (conv5.centre, conv5.stride) == ((17, 17), (16, 16))

@@ -4,9 +4,9 @@ from collections import OrderedDict
 
 import numpy as np
 import torch
+from receptive_fields import receptive_field
 from torch import nn
 
-from dissection.activations.receptive_field import receptive_field
 from dissection.networks.load import Network, find_layer
 
 
@@ -72,7 +72,9 @@ def record(network, layers, images):
     """Run a network; return its output and a copy of each layer's."""
     found = {}
     handles = [
-        find_layer(network, name).register_forward_hook(
+        find_layer(network, name)
+        .modules[0]
+        .register_forward_hook(
             lambda module, inputs, output, name=name: found.update({name: output.clone()})
         )
         for name in layers

@@ -10,6 +10,13 @@ import torch
 
 from dissection.training.train import train
 
+# What the configuration gives to every training.
+SETTINGS = {
+    **{"batch_size": 8, "threads": 1, "mixed_precision": False, "checkpoint_iterations": 5000},
+    **{"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 1e-4, "momentum": 0.9},
+    **{"schedule": "one_cycle", "step_size": 100_000},
+}
+
 
 def draw_images(folder, images, held_out, classes):
     """Write a training set of images whose brightness shows their class."""
@@ -43,10 +50,10 @@ def run_interrupted(spec, data, folder, stop):
         run(spec, data, folder)
 
 
-def run(spec, data, folder, workers=0):
+def run(spec, data, folder, workers=0, code=()):
     """Train in a folder and return the weights and the table."""
     files = [folder / name for name in ("weights.pt", "t.csv", "snapshots", "unfinished")]
-    train(spec, data, *files, workers=workers)
+    train(spec, data, *files, code=code, workers=workers)
     return torch.load(files[0], weights_only=True), pd.read_csv(files[1])
 
 

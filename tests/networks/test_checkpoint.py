@@ -15,7 +15,7 @@ from dissection.errors import InputError
 from dissection.networks.checkpoint import check
 from dissection.networks.load import load_network
 from dissection.networks.preprocessing import Preprocessing
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 
 torch.set_num_threads(1)
 
@@ -90,7 +90,7 @@ def test_densenet_with_the_old_names(tmp_path):
 
 
 def test_layers_of_other_names_are_matched_by_order_only_if_all_agree(tmp_path):
-    model = build({"architecture": "caffenet"}, 7)
+    model = build(PUBLISHED, 7)
     numbered = nn.Sequential(*model.children())
     torch.save(numbered.state_dict(), tmp_path / "numbered.pth")
     network = load_network(spec("caffenet", 7), [tmp_path / "numbered.pth"])

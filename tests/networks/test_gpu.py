@@ -16,7 +16,7 @@ from dissection.jobs.devices import best_device
 from dissection.networks.load import load_network
 from dissection.rotation.accuracy import rotated_accuracy
 from dissection.rotation.matrices import random_rotation
-from dissection.training.architectures import ARCHITECTURES, build
+from dissection.training.architectures import ARCHITECTURES, PUBLISHED, build
 from dissection.training.tasks import TASKS
 
 pytestmark = pytest.mark.usefixtures("torch_settings")
@@ -37,12 +37,10 @@ def data(tmp_path_factory):
 
 def spec(architecture="alexnet", task="scene", **training):
     return {
-        **{"architecture": architecture, "task": task, "seed": 3, "dropout": 0.5},
-        **{"batch_norm": architecture == "alexnet", "snapshots": [0, 1]},
-        "training": {
-            **{"epochs": 2, "batch_size": BATCH, "learning_rate": 0.002, "threads": 1},
-            **{"weight_decay": 1e-4, **training},
-        },
+        **PUBLISHED,
+        **{"architecture": architecture, "task": task, "seed": 3, "snapshots": [0, 1]},
+        "batch_norm": architecture == "alexnet",
+        "training": trainings.SETTINGS | {"epochs": 2, "batch_size": BATCH, **training},
     }
 
 
@@ -117,7 +115,8 @@ def image(number):
 
 
 def cached(network, layers, folder):
-    cache_activations(network, layers, image, range(3), folder, "float32", batch_size=2)
+    names = [f"{number}.jpg" for number in range(3)]
+    cache_activations(network, layers, image, range(3), folder, "float32", 2, 1, names)
     return {layer: open_layer(folder, layer) for layer in layers}
 
 
@@ -176,7 +175,7 @@ def test_activations_of_an_exported_network(tmp_path):
 
 def test_accuracy_in_a_rotated_basis():
     torch.manual_seed(0)
-    model = build({"architecture": "alexnet"}, CLASSES).eval()
+    model = build(PUBLISHED | {"architecture": "alexnet"}, CLASSES).eval()
     inputs, targets = torch.randn(20, 3, 64, 64), torch.arange(20) % CLASSES
     layer = "conv5"
     rotations = [random_rotation(model.until(layer, inputs).shape[1], seed) for seed in (1, 2)]

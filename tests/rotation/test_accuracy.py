@@ -20,7 +20,7 @@ from dissection.rotation.accuracy import (
     scene_of_images,
 )
 from dissection.rotation.matrices import random_rotation
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 
 IMAGES = 150  # more than are run at a time
 CLASSES = 6
@@ -38,7 +38,7 @@ def inputs():
 @pytest.fixture(scope="module")
 def network(inputs):
     torch.manual_seed(0)
-    made = build({"architecture": "alexnet"}, CLASSES).eval()
+    made = build(PUBLISHED | {"architecture": "alexnet"}, CLASSES).eval()
     with torch.no_grad():  # an untrained network would give nearly all images one answer
         made.fc8.bias -= made(inputs).mean(0)
         assert made(inputs).argmax(1).unique().tolist() == list(range(CLASSES))
@@ -99,7 +99,7 @@ def test_any_matrix_is_applied_and_its_transpose_after_it(network, inputs, targe
 )
 def test_a_layer_inside_of_a_block_is_rotated_in_its_place(inputs, architecture, layer):
     torch.manual_seed(1)
-    network = build({"architecture": architecture}, CLASSES).eval()
+    network = build(PUBLISHED | {"architecture": architecture}, CLASSES).eval()
     batch = inputs[:40]
     widths = []
     handle = network.get_submodule(layer).register_forward_hook(

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from receptive_fields import receptive_field
 
-from dissection.activations.receptive_field import receptive_field
 from dissection.errors import InputError
-from dissection.training.architectures import ARCHITECTURES, HEADS, build, classes_of
+from dissection.training.architectures import ARCHITECTURES, HEADS, PUBLISHED, build, classes_of
 
+SMALL = PUBLISHED | {"architecture": "alexnet"}
 LAST = {"alexnet": "conv5", "vgg": "conv6", "googlenet": "inception_c", "resnet": "layer3"}
 
 
@@ -14,7 +15,7 @@ LAST = {"alexnet": "conv5", "vgg": "conv6", "googlenet": "inception_c", "resnet"
 @pytest.mark.parametrize("head", HEADS)
 def test_last_layer_is_8_by_8_and_not_negative(architecture, head):
     torch.manual_seed(0)
-    model = build({"architecture": architecture, "head": head}, 5).eval()
+    model = build(PUBLISHED | {"architecture": architecture, "head": head}, 5).eval()
     images = torch.randn(2, 3, 64, 64)
     maps = model.until(LAST[architecture], images)
     assert maps.shape == (2, 96, 8, 8)
@@ -26,7 +27,7 @@ def test_last_layer_is_8_by_8_and_not_negative(architecture, head):
 
 
 def test_alexnet_of_the_paper():
-    model = build({"architecture": "caffenet"}, 205).eval()
+    model = build(PUBLISHED, 205).eval()
     geometry = receptive_field(model, model.conv5, model.input_size)
     assert (geometry.height, geometry.width) == (13, 13)
     assert geometry.centre == (17, 17)
@@ -39,19 +40,20 @@ def test_alexnet_of_the_paper():
 
 
 def test_options_change_what_they_say():
-    norms = [m for m in build({"batch_norm": True}, 4).modules() if "BatchNorm" in type(m).__name__]
+    normalised = build(SMALL | {"batch_norm": True}, 4)
+    norms = [m for m in normalised.modules() if "BatchNorm" in type(m).__name__]
     assert len(norms) == 5
-    assert build({"width": 3}, 4).conv5[0].out_channels == 288
-    names = [name for name, _ in build({"dropout": 0}, 4).named_children()]
+    assert build(SMALL | {"width": 3}, 4).conv5[0].out_channels == 288
+    names = [name for name, _ in build(SMALL | {"dropout": 0}, 4).named_children()]
     assert not any(name.startswith("drop") for name in names)
-    wide = build({"head": "gap", "width": 3}, 4)
+    wide = build(SMALL | {"head": "gap", "width": 3}, 4)
     assert wide.fc8.in_features == 288
 
 
 def test_initial_weights_depend_on_the_seed_alone():
     def weights(seed):
         torch.manual_seed(seed)
-        return build({}, 4).conv1[0].weight
+        return build(SMALL, 4).conv1[0].weight
 
     assert torch.equal(weights(1), weights(1))
     assert not torch.equal(weights(1), weights(2))
@@ -62,4 +64,4 @@ def test_unknown_ones_are_refused(options):
     with pytest.raises(
         InputError, match=", ".join([*ARCHITECTURES[:1]]) if "architecture" in options else "gap"
     ):
-        build(options, 4)
+        build(SMALL | options, 4)

@@ -1,10 +1,13 @@
 """Learning rates over the iterations, and the optimizers that use them."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from torch.optim.lr_scheduler import OneCycleLR
 
-from dissection.training.schedules import make_optimizer, one_cycle, rate_factor, steps_down
+from dissection.training.schedules import make_optimizer, make_schedule, one_cycle
 
 
 def test_one_cycle_rises_then_falls():
@@ -16,15 +19,40 @@ def test_one_cycle_rises_then_falls():
     assert rates[-1] == pytest.approx(0)
 
 
+def rates(settings, last, rate=0.01):
+    """The learning rates of a training's iterations."""
+    settings = settings | {"optimizer": "sgd", "learning_rate": rate, "weight_decay": 0}
+    optimizer = make_optimizer([torch.nn.Parameter(torch.zeros(1))], settings | {"momentum": 0})
+    schedule = make_schedule(optimizer, settings, last)
+    for _ in range(last):
+        yield optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        schedule.step()
+
+
 def test_steps_of_the_paper():
-    rates = [0.01 * steps_down(i, 100_000) for i in (0, 99_999, 100_000, 199_999, 299_999)]
-    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001, 0.0001])
+    found = list(rates({"schedule": "step", "step_size": 100}, 300))
+    assert found == pytest.approx([0.01] * 100 + [0.001] * 100 + [0.0001] * 100, rel=1e-15)
 
 
-def test_settings_choose_the_schedule():
-    assert rate_factor({}, 100)(15) == 1
-    assert rate_factor({"schedule": "one_cycle"}, 0)(0) == 0.04
-    assert rate_factor({"schedule": "step", "step_size": 10}, 100)(15) == pytest.approx(0.1)
+@pytest.mark.parametrize("last", [0, 1, 12, 1800])
+def test_one_cycle_has_the_bits_of_its_curve(last):
+    found = list(rates({"schedule": "one_cycle"}, last, 0.002))
+    assert found == [0.002 * one_cycle(iteration, last) for iteration in range(last)]
+
+
+def test_one_cycle_is_torch_s_but_for_rounding():
+    last = 200
+    weight = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.002)
+    schedule = OneCycleLR(
+        *(weight, 0.002),
+        **{"total_steps": last + 1, "pct_start": (0.15 * last + 1) / (last + 1)},
+        **{"div_factor": 25, "final_div_factor": math.inf, "cycle_momentum": False},
+    )
+    for rate in rates({"schedule": "one_cycle"}, last, 0.002):
+        assert rate == pytest.approx(weight.param_groups[0]["lr"], rel=1e-14)
+        weight.step()
+        schedule.step()
 
 
 def test_sgd_with_momentum_and_weight_decay():
@@ -35,7 +63,7 @@ def test_sgd_with_momentum_and_weight_decay():
         **{"schedule": "step", "step_size": 1},
     }
     optimizer = make_optimizer([weight], settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(settings, 2))
+    schedule = make_schedule(optimizer, settings, 2)
     w, v = 2.0, 0.0
     for rate in (0.1, 0.01):
         weight.grad = torch.tensor([3.0])
@@ -46,9 +74,10 @@ def test_sgd_with_momentum_and_weight_decay():
         assert weight.item() == pytest.approx(w)
 
 
-def test_adamw_is_the_default():
+def test_adamw():
     optimizer = make_optimizer(
-        [torch.nn.Parameter(torch.zeros(1))], {"learning_rate": 0.1, "weight_decay": 0.2}
+        [torch.nn.Parameter(torch.zeros(1))],
+        {"optimizer": "adamw", "learning_rate": 0.1, "weight_decay": 0.2},
     )
     assert isinstance(optimizer, torch.optim.AdamW)
     assert optimizer.defaults["weight_decay"] == 0.2

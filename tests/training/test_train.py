@@ -14,16 +14,14 @@ from dissection.errors import InputError
 from dissection.rotation.accuracy import rotated_accuracy
 from dissection.rotation.matrices import random_rotation
 from dissection.training.architectures import build, classes_of
+from dissection.training.settings import NEUTRAL
 from dissection.training.tasks import TASKS
 from dissection.training.train import held_out_batches, mixed_type
 
 SPEC = {
     **{"architecture": "alexnet", "task": "scene", "seed": 3, "dropout": 0.5},
     **{"batch_norm": True, "head": "fc", "width": 1, "snapshots": [0, 3, 4]},
-    "training": {
-        **{"epochs": 3, "batch_size": 8, "learning_rate": 0.002},
-        **{"weight_decay": 1e-4, "threads": 1},
-    },
+    "training": trainings.SETTINGS | {"epochs": 3},
 }
 pytestmark = pytest.mark.usefixtures("torch_settings")
 STEPS = 4  # an epoch
@@ -86,6 +84,38 @@ def test_unfinished_training_of_another_setting_is_not_resumed(
     run(data, tmp_path, other)  # leaves its unfinished state behind
     monkeypatch.undo()
     assert equal(run(data, tmp_path)[0], undisturbed[1])
+
+
+@pytest.mark.parametrize("edited", ["held_out_images.npy", "held_out_labels.npy", "train.py"])
+def test_unfinished_training_with_other_held_out_images_or_code_is_not_resumed(tmp_path, edited):
+    """What it was measured on, and the code that trained: of either the half of another."""
+    data = tmp_path / "data"
+    data.mkdir()
+    trainings.draw_images(data, 8 * STEPS, 10, classes=4)
+    code = [tmp_path / name for name in ("data.py", "train.py")]
+    for file in code:
+        file.write_text("before")
+    with trainings.iterations(STEPS + 2), pytest.raises(KeyboardInterrupt):
+        trainings.run(SPEC, data, tmp_path, code=code)
+    if edited == "train.py":
+        code[1].write_text("after")
+    else:
+        values = np.load(data / edited)
+        np.save(data / edited, values[::-1])
+    with trainings.iterations() as done:
+        trainings.run(SPEC, data, tmp_path, code=code)
+    assert len(done) == 3 * STEPS
+
+
+def test_settings_that_change_no_weights_do_not_start_a_training_afresh(
+    data, undisturbed, tmp_path
+):
+    trainings.run_interrupted(SPEC, data, tmp_path, STEPS + 2)
+    other = dict.fromkeys(NEUTRAL, 3)
+    with trainings.iterations() as done:
+        weights, _ = run(data, tmp_path, SPEC | {"training": SPEC["training"] | other})
+    assert len(done) == 2 * STEPS
+    assert equal(weights, undisturbed[1])
 
 
 def test_untrained_network(data, tmp_path):

@@ -1,5 +1,6 @@
 """Training from a folder of images: the same rule, other batches."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from PIL import Image
 from repository import SCRIPTS
 from trainings import equal
 
+import dissection.training.train
 from dissection.errors import InputError
 from dissection.rotation.accuracy import rotated_accuracy
 from dissection.rotation.matrices import random_rotation
@@ -30,9 +32,10 @@ pytestmark = pytest.mark.usefixtures("torch_settings")
 SPEC = {
     **{"architecture": "alexnet", "task": "scene", "seed": 3, "dropout": 0.5},
     **{"batch_norm": False, "head": "fc", "width": 1, "snapshots": [0, 4]},
-    "training": {
-        **{"epochs": 12, "iterations": 7, "batch_size": 4, "learning_rate": 0.01, "threads": 1},
-        **{"optimizer": "sgd", "momentum": 0.9, "weight_decay": 5e-4},
+    "training": trainings.SETTINGS
+    | {
+        **{"epochs": 12, "iterations": 7, "batch_size": 4, "learning_rate": 0.01},
+        **{"optimizer": "sgd", "weight_decay": 5e-4},
         **{"schedule": "step", "step_size": 5, "checkpoint_iterations": 2},
     },
 }
@@ -169,47 +172,82 @@ def test_broken_image_is_named_and_training_goes_on_when_it_is_mended(tmp_path, 
 
 
 def test_workers_change_nothing_and_send_a_plain_message(data, tmp_path):
-    """Two processes: iterators that take turns, then an image that is missing."""
+    """An epoch, one that is left, and one that ends with an image that is missing."""
     files = pd.read_csv(data / "images.csv")["image"].to_numpy(object)
     places = np.tile([3, 5, 1], (len(files), 1))
     crops = [(files[i : i + 4], places[i : i + 4]) for i in range(0, len(files), 4)]
     missing = str(tmp_path / "missing.jpg")
+    expected = list(ImageLoader(64, workers=0).batches(crops))
     loader = ImageLoader(64, workers=2)
+    for batch, found in zip(expected, loader.batches(crops), strict=True):
+        assert torch.equal(batch, found)
+    assert torch.equal(next(loader.batches(crops[::-1])), expected[-1])
     ahead = loader.batches([*crops, ([missing], places[:1])])
-    again = loader.batches(crops)
-    for batch in ImageLoader(64, workers=0).batches(crops):
+    for batch in expected:
         assert torch.equal(batch, next(ahead))
-        assert torch.equal(batch, next(again))
     with pytest.raises(InputError) as caught:
         next(ahead)
     assert str(caught.value).startswith(f"The training image {missing} cannot be read")
+    assert "Traceback" not in str(caught.value)
 
 
-def test_killed_worker_is_explained(data):
-    loader = ImageLoader(64, workers=1)
-    loader._pool.submit(signal.raise_signal, signal.SIGKILL)
-    with pytest.raises(InputError, match=r"killed.*training\.workers"):
-        next(loader.batches([(["some.jpg"], np.zeros((1, 3), int))]))
+def test_training_with_workers_has_the_same_weights_also_if_one_is_killed(
+    data, undisturbed, tmp_path, monkeypatch
+):
+    """A worker is killed while an epoch is measured; the next try goes on."""
+    original = dissection.training.train.evaluate
+
+    def killing(*arguments):
+        accuracy = original(*arguments)
+        if processes := multiprocessing.active_children():
+            monkeypatch.setattr(dissection.training.train, "evaluate", original)
+            os.kill(processes[0].pid, signal.SIGKILL)
+            processes[0].join()
+        return accuracy
+
+    monkeypatch.setattr(dissection.training.train, "evaluate", killing)
+    with pytest.raises(InputError, match=r"killed.*training\.workers") as caught:
+        run(data, tmp_path, workers=1)
+    assert "DataLoader" not in str(caught.value)
+    with trainings.iterations() as done:
+        weights, table = run(data, tmp_path, workers=1)
+    assert len(done) < 7
+    assert equal(weights, undisturbed[0])
+    pd.testing.assert_frame_equal(table, undisturbed[1])
 
 
-ORPHANS = """
-import os, signal, sys
+ENDING = """
+import multiprocessing, os, signal, sys, time
+import numpy as np
 from dissection.training.image_batches import ImageLoader
 if __name__ == "__main__":
-    loader = ImageLoader(64, workers=1)
-    print(loader._pool.submit(os.getpid).result(), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    place = np.zeros((1, 3), int)
+    busy, idle = ImageLoader(227, workers=2), ImageLoader(227, workers=1)
+    batches = busy.batches([([sys.argv[1]], place)] * 20)
+    next(batches)
+    list(idle.batches([([sys.argv[1]], place)]))
+    print(len(multiprocessing.active_children()), flush=True)
+    time.sleep(1)  # until the busy ones have loaded more than anybody takes
+    os.kill(os.getpid(), int(sys.argv[2]))
+    time.sleep(60)
 """
 
 
-def test_workers_of_a_killed_training_end(tmp_path):
-    (tmp_path / "script.py").write_text(ORPHANS)
-    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
-    command = [sys.executable, str(tmp_path / "script.py")]
-    # Its output is at its end only when the worker, which inherits it, has ended too.
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=120)
-    assert result.returncode == -signal.SIGKILL
-    assert int(result.stdout) > 0
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_training(data, tmp_path, number):
+    (tmp_path / "script.py").write_text(ENDING)
+    image = pd.read_csv(data / "images.csv")["image"][0]
+    result = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py"), image, str(number.value)],
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        # At their end only when the workers, which inherit them, have ended too.
+        capture_output=True,
+        timeout=600,
+        text=True,
+    )
+    assert result.returncode == -number
+    assert result.stdout == "3\n"
+    assert result.stderr.count("Traceback") == (number is signal.SIGINT)  # the training's own
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>not found</html>", None])
@@ -228,8 +266,10 @@ def test_grey_and_transparent_images_become_rgb(tmp_path):
         assert load_image(str(file), 8).shape == (8, 8, 3)
 
 
-def test_changed_index_starts_afresh(data, tmp_path):
-    task = TASKS["scene"]
-    before = open_training_data(data, task, 64).fingerprint()
-    other = indexed(class_folders(tmp_path / "photographs", training=4))
-    assert open_training_data(other, task, 64).fingerprint() != before
+@pytest.mark.parametrize("others", [{"training": 4}, {"held_out": 4}])
+def test_changed_index_starts_afresh(data, tmp_path, others):
+    trainings.run_interrupted(SPEC, data, tmp_path, 5)
+    other = indexed(class_folders(tmp_path / "photographs", **others))
+    with trainings.iterations() as done:
+        run(other, tmp_path)
+    assert len(done) == 7

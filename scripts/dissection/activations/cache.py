@@ -2,90 +2,26 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from dissection.activations.receptive_field import receptive_fields
+from dissection.activations.geometry import Geometry
+from dissection.activations.independence import check_independence
+from dissection.activations.outputs import LayerOutputs
+from dissection.activations.receptive_field import receptive_fields, runs_on
 from dissection.errors import InputError
 from dissection.jobs.arrays import GrowingArray
 from dissection.jobs.devices import best_device
 from dissection.jobs.disk_space import require_room
 from dissection.jobs.files import layer_file_name, whole_folder
 from dissection.jobs.logs import log, progress
+from dissection.networks.layers import Layer
 from dissection.networks.load import Network, find_layer
-
-
-class _Finished(Exception):  # noqa: N818
-    """Every wanted layer has its output: the rest of the network need not run."""
-
-
-class LayerOutputs:
-    """The outputs of layers in a forward pass, copied before anything can change them.
-
-    Parameters
-    ----------
-    layers : dict
-        Name and module of each layer.
-    dtype : torch.dtype
-        Of the copies, which are on the CPU.
-
-    Examples
-    --------
-    >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.ReLU(inplace=True))
-    >>> with LayerOutputs({"conv": model[0]}, torch.float32) as outputs:
-    ...     maps = outputs.run(model, torch.zeros(2, 3, 5, 5))
-    >>> maps["conv"].shape
-    torch.Size([2, 4, 5, 5])
-    """
-
-    def __init__(self, layers: dict[str, torch.nn.Module], dtype: torch.dtype) -> None:
-        self._layers = layers
-        self._dtype = dtype
-        self._calls_needed: dict[str, int] | None = None
-
-    def __enter__(self) -> "LayerOutputs":
-        self._handles = [
-            module.register_forward_hook(self._hook(name)) for name, module in self._layers.items()
-        ]
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for handle in self._handles:
-            handle.remove()
-
-    def _hook(self, name: str) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> None:
-            self._calls[name] += 1
-            # The last one counts for a module that is called several times.
-            if self._calls_needed is None or self._calls[name] == self._calls_needed[name]:
-                self._outputs[name] = output.to(
-                    "cpu", self._dtype, copy=True, memory_format=torch.contiguous_format
-                )
-            if self._calls == self._calls_needed:
-                raise _Finished
-
-        return hook
-
-    def run(self, model: torch.nn.Module, batch: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Run a batch and return each layer's output, (images, units, height, width).
-
-        From the second batch on, the pass ends after the last layer that is wanted.
-        """
-        self._calls = dict.fromkeys(self._layers, 0)
-        self._outputs: dict[str, torch.Tensor] = {}
-        try:
-            with torch.inference_mode():
-                model(batch)
-        except _Finished:
-            return self._outputs
-        self._calls_needed = self._calls
-        return self._outputs
 
 
 def cache_activations(
@@ -94,10 +30,10 @@ def cache_activations(
     load_image: Callable[[int], np.ndarray],
     images: range,
     folder: str | Path,
-    dtype: str = "float16",
-    batch_size: int = 48,
-    threads: int = 1,
-    image_names: Sequence[str] | None = None,
+    dtype: str,
+    batch_size: int,
+    threads: int,
+    image_names: Sequence[str],
 ) -> None:
     """Write the activation maps of some layers for some images.
 
@@ -122,60 +58,93 @@ def cache_activations(
     threads : int
         Of the forward pass on a CPU. Results can differ in the last bits between numbers of
         threads, never between runs.
-    image_names : sequence of str, optional
+    image_names : sequence of str
         Names for messages, of all images.
 
     Raises
     ------
     InputError
-        If a layer does not exist or has no maps, if an activation is not finite or too large for
-        the type, or if the disk has too little space.
+        If a layer does not exist or has no maps, if an image's activations depend on the rest of
+        its batch, if an activation is not finite or too large for the type, or if the disk has
+        too little space.
     """
     if len(images) and images.start % batch_size:
         raise ValueError(f"{images} does not start at a multiple of {batch_size}")
-    modules = {layer: find_layer(network, layer) for layer in layers}
-    files = {layer: layer_file_name(layer) for layer in layers}
-    if len(set(files.values())) < len(layers):
-        raise InputError(f"Two of the layers {', '.join(layers)} would have the same file name.")
-    device = best_device()
-    network.model.to(device)
+    found = {layer: find_layer(network, layer) for layer in layers}
+    model, device = network.model, best_device()
+    model.to(device)
     with _exact_arithmetic(threads), ExitStack() as stack:
-        geometries = receptive_fields(network.model, modules, network.input_size)
-        outputs = stack.enter_context(LayerOutputs(modules, getattr(torch, dtype)))
-        probe = torch.zeros((1, 3, *network.input_size), device=device)
-        units = {layer: maps.shape[1] for layer, maps in outputs.run(network.model, probe).items()}
-        shapes = {
-            layer: (len(images), units[layer], geometry.height, geometry.width)
-            for layer, geometry in geometries.items()
-        }
+        if images:
+            company = _company(load_image, network.preprocess, images, batch_size)
+            with runs_on(network.input_size):
+                check_independence(model, found, company.to(device))
+        geometries = receptive_fields(model, found, network.input_size)
+        outputs = stack.enter_context(LayerOutputs(found, getattr(torch, dtype)))
+        probe = outputs.run(model, torch.zeros((1, 3, *network.input_size), device=device))
+        _log_calls(found, outputs.calls)
+        shapes = {layer: (len(images), *probe[layer].shape[1:]) for layer in layers}
         _check_space(folder, shapes.values(), np.dtype(dtype))
         partial = stack.enter_context(whole_folder(folder))
-        opened: dict[str, GrowingArray] = {}
-        for layer in layers:
-            (partial / f"{files[layer]}.json").write_text(
-                json.dumps(geometries[layer].to_json(), indent=1) + "\n", encoding="utf-8"
-            )
-            file = GrowingArray(partial / f"{files[layer]}.npy", dtype, shapes[layer][1:])
-            opened[layer] = stack.enter_context(file)
+        files = _begin_files(stack, partial, geometries, shapes, dtype)
 
         def batches() -> Iterator[int]:
             loaded = _loaded(load_image, network.preprocess, images, batch_size, threads)
             for first, batch in loaded:
                 count = min(batch_size, images.stop - first)
-                maps = outputs.run(network.model, batch.to(device))
-                for layer in layers:
+                maps = outputs.run(model, batch.to(device))
+                for layer, file in files.items():
                     values = maps[layer][:count]
                     _check_finite(values, layer, first, image_names)
-                    opened[layer].append(values.numpy())
+                    file.append(values.numpy())
                 yield from range(first, first + count)
 
         for _ in progress(batches(), "images", total=len(images)):
             pass
-    log.info(
-        "%d images, %s",
-        len(images),
-        ", ".join(f"{layer}: {units[layer]} units" for layer in layers),
-    )
+    units = ", ".join(f"{layer}: {shape[1]} units" for layer, shape in shapes.items())
+    log.info("%d images, %s", len(images), units)
+
+
+def _company(
+    load_image: Callable[[int], np.ndarray],
+    preprocess: Callable[[np.ndarray], torch.Tensor],
+    images: range,
+    batch_size: int,
+) -> torch.Tensor:
+    """Return inputs of the first image and of up to three others, one of them its negative."""
+    first, *others = (load_image(number) for number in images[:3])
+    company = [first, 255 - first, *others][: max(2, batch_size)]
+    return torch.stack([preprocess(image) for image in company])
+
+
+def _log_calls(layers: Mapping[str, Layer], calls: Mapping[str, int]) -> None:
+    for name, layer in layers.items():
+        if layer.call is None and calls[name] > 1:
+            log.info(
+                "Layer '%s' is called %d times on an image: the output of its last call is kept. "
+                "Write %s:1 to %s:%d for one of them.",
+                *(name, calls[name], name, name, calls[name]),
+            )
+
+
+def _begin_files(
+    stack: ExitStack,
+    folder: Path,
+    geometries: Mapping[str, Geometry],
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: str,
+) -> dict[str, GrowingArray]:
+    """Write what is known before the images, and return each layer's open file for its maps."""
+    names = {layer: layer_file_name(layer) for layer in shapes}
+    if len(set(names.values())) < len(names):
+        raise InputError(f"Two of the layers {', '.join(names)} would have the same file name.")
+    opened = {}
+    for layer, name in names.items():
+        (folder / f"{name}.json").write_text(
+            json.dumps(geometries[layer].to_json(), indent=1) + "\n", encoding="utf-8"
+        )
+        file = GrowingArray(folder / f"{name}.npy", dtype, shapes[layer][1:])
+        opened[layer] = stack.enter_context(file)
+    return opened
 
 
 def _loaded(
@@ -208,15 +177,12 @@ def _check_space(folder: str | Path, shapes: Iterable[tuple[int, ...]], dtype: n
     require_room(existing, needed, f"{folder} with {dtype} activations")
 
 
-def _check_finite(
-    values: torch.Tensor, layer: str, first: int, image_names: Sequence[str] | None
-) -> None:
+def _check_finite(values: torch.Tensor, layer: str, first: int, image_names: Sequence[str]) -> None:
     finite = torch.isfinite(values)
     if finite.all():
         return
     image, unit = (int(k) for k in torch.nonzero(~finite)[0][:2])
-    number = first + image
-    name = image_names[number] if image_names else f"image {number} (counted from 0)"
+    name = image_names[first + image]
     found = "is not a number" if values[image, unit].isnan().any() else "is infinite"
     advice = "Check the network's weights and its preprocessing."
     if values.dtype == torch.float16 and found == "is infinite":

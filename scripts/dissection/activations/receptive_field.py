@@ -5,28 +5,20 @@ The activation map of a unit is anchored at the centres of its receptive fields 
 of the forward pass is watched, so that any way of writing a network works.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.position_tracing import Axes, ImageAxes, Lost
-from dissection.errors import InputError
-from dissection.networks.state_dicts import first_line
-
-
-def receptive_field(
-    model: torch.nn.Module, layer_module: torch.nn.Module, input_size: tuple[int, int]
-) -> Geometry:
-    """Return the geometry of one layer; see `receptive_fields`."""
-    names = {module: name for name, module in model.named_modules()}
-    name = names.get(layer_module, "(unnamed)")
-    return receptive_fields(model, {name: layer_module}, input_size)[name]
+from dissection.errors import InputError, first_line
+from dissection.networks.layers import Layer, every_call
 
 
 def receptive_fields(
-    model: torch.nn.Module, layers: dict[str, torch.nn.Module], input_size: tuple[int, int]
+    model: torch.nn.Module, layers: Mapping[str, Layer], input_size: tuple[int, int]
 ) -> dict[str, Geometry]:
     """Find the receptive fields of layers from one forward pass through the network.
 
@@ -37,8 +29,8 @@ def receptive_fields(
     ----------
     model : nn.Module
         In evaluation mode.
-    layers : dict
-        Name and module of each layer; the names are used in messages.
+    layers : mapping of Layer, by name
+        The names are used in messages.
     input_size : tuple of int
         Height and width of the network's input, pixels.
 
@@ -53,31 +45,38 @@ def receptive_fields(
         positions in an unknown way.
     """
     parameter = next(iter(model.parameters()), torch.zeros(()))
-    image = torch.zeros((1, 3, *input_size), device=parameter.device, dtype=parameter.dtype)
+    image = torch.zeros((1, 3, *input_size), device=parameter.device)
     followed = ImageAxes(image)
     found: dict[str, tuple[Any, Axes | Lost | None]] = {}
 
-    def record(name: str) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+    def receive(name: str, number: int, output: Any) -> None:
+        if layers[name].call in (None, number):
             # At once, because an operation that works in place may follow.
             note = followed.notes.get(output) if isinstance(output, torch.Tensor) else None
             found[name] = (output, note)
 
-        return hook
+    hooks = every_call(layers, receive)
+    with runs_on(input_size), hooks as calls, torch.inference_mode(), followed:
+        model(image)
+    for name, count in calls.items():
+        if 0 < count < (layers[name].call or 0):
+            raise InputError(
+                f"Layer '{name}': the network calls it only {count} times when it runs on an "
+                f"image. Give a number from 1 to {count}, or none for the last call."
+            )
+    return {name: _geometry(name, *found.get(name, (None, None)), input_size) for name in layers}
 
-    handles = [module.register_forward_hook(record(name)) for name, module in layers.items()]
+
+@contextmanager
+def runs_on(input_size: tuple[int, int]) -> Iterator[None]:
+    """Explain why a network does not run on an image."""
     try:
-        with torch.inference_mode(), followed:
-            model(image)
+        yield
     except RuntimeError as error:
         raise InputError(
             f"The network does not run on an image of {input_size[0]} x {input_size[1]} pixels "
             f"(height x width): {first_line(error)} Check its input_size."
         ) from error
-    finally:
-        for handle in handles:
-            handle.remove()
-    return {name: _geometry(name, *found.get(name, (None, None)), input_size) for name in layers}
 
 
 def _geometry(

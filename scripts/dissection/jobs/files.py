@@ -12,10 +12,10 @@ def layer_file_name(layer: str) -> str:
 
     Examples
     --------
-    >>> layer_file_name("inception_5b/output")
-    'inception_5b-output'
+    >>> layer_file_name("inception_5b/output"), layer_file_name("relu:2")
+    ('inception_5b-output', 'relu-2')
     """
-    return layer.replace("/", "-")
+    return layer.replace("/", "-").replace(":", "-")
 
 
 def _beside(target: Path) -> Path:

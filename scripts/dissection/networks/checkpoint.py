@@ -11,7 +11,7 @@ from dissection.networks.from_torchvision import (
 )
 from dissection.networks.loaded import Loaded
 from dissection.networks.state_dicts import load_weights
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 
 
 def check(options: Mapping[str, Any]) -> None:
@@ -33,7 +33,7 @@ def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
     """
     name, classes = options["architecture"], options["classes"]
     if name == "caffenet":
-        model = build({"architecture": name}, classes)
+        model = build(PUBLISHED, classes)
         input_size = model.input_size
     else:
         extra = {}

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch.export.passes import move_to_device_pass
 
-from dissection.errors import InputError
+from dissection.errors import InputError, first_line
 from dissection.jobs.devices import best_device
 from dissection.networks.loaded import Loaded
-from dissection.networks.state_dicts import first_line, require_file
+from dissection.networks.state_dicts import require_file
 
 
 def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:

@@ -11,6 +11,8 @@ import torch
 from dissection.downloads.receipts import noted_file
 from dissection.errors import InputError
 from dissection.jobs.logs import log
+from dissection.networks.layers import Layer, modules_by_name, readings
+from dissection.networks.precision import use_float32
 from dissection.networks.preprocessing import Preprocessing, chosen_settings, described
 from dissection.networks.sources import SOURCES, given_sources, source_module, source_of
 
@@ -39,19 +41,21 @@ class Network:
     layer_aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def find_layer(network: Network, name: str) -> torch.nn.Module:
+def find_layer(network: Network, name: str) -> Layer:
     """Return a layer by its name: an alias, or the dotted name of a module.
+
+    ``NAME:2`` is the second call of the module in a forward pass; without a number it is the last.
 
     Raises
     ------
     InputError
         If there is none: the message lists the layers.
     """
-    aliases = network.layer_aliases
-    modules = {key: module for key, module in network.model.named_modules() if key}
-    target = aliases.get(name, name)
-    if target in modules:
-        return modules[target]
+    aliases, modules = network.layer_aliases, modules_by_name(network.model)
+    for stem, call in readings(name):
+        target = aliases.get(stem, stem)
+        if target in modules:
+            return Layer(modules[target], call)
     names = [*aliases, *(key for key in modules if key not in aliases)]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(repr(key) for key in near)}?" if near else ""
@@ -116,4 +120,5 @@ def load_network(network: Mapping[str, Any], files: Sequence[str | Path] = ()) -
     settings = chosen_settings(options, loaded.preprocessing)
     log.info("preprocessing: %s", described(settings))
     model = loaded.model.eval().requires_grad_(False)
+    use_float32(model, settings["input_size"])
     return Network(model, settings["input_size"], Preprocessing(**settings), loaded.layer_aliases)

@@ -7,19 +7,8 @@ from pathlib import Path
 
 import torch
 
-from dissection.errors import InputError
+from dissection.errors import InputError, first_line
 from dissection.jobs.logs import log
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message; torch's go on for many.
-
-    Examples
-    --------
-    >>> first_line(ValueError("too short\\nat frame #0")), first_line(EOFError())
-    ('too short', 'EOFError')
-    """
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def require_file(path: Path) -> None:

@@ -13,16 +13,16 @@ from typing import Any
 
 import torch
 
-from dissection.errors import InputError
+from dissection.errors import InputError, first_line
 from dissection.jobs.devices import best_device
 from dissection.networks.loaded import Loaded
-from dissection.networks.state_dicts import first_line, require_file
+from dissection.networks.state_dicts import require_file
 
 # Modules of one type share their code, so a call says only its name relative to its caller;
 # the modules that are running make up the full name.
 _running: list[str] = []
 _wanted: set[str] = set()
-_outputs: dict[str, torch.Tensor] = {}
+_outputs: list[tuple[str, torch.Tensor]] = []  # of every call, in the order in which they end
 
 
 def _enter(name: str) -> None:
@@ -36,7 +36,7 @@ def _leave() -> None:
 def _leave_with(output: torch.Tensor) -> None:
     name = ".".join(_running)
     if name in _wanted:
-        _outputs[name] = output.clone()  # before it can be changed in place
+        _outputs.append((name, output.clone()))  # before it can be changed in place
     _running.pop()
 
 
@@ -105,15 +105,34 @@ class ScriptedNetwork(torch.nn.Module):
         _wanted.update(name for name, place in self._places.items() if place._forward_hooks)
         result = self._script[0](images)
         while _outputs:
-            name = next(iter(_outputs))
-            self._places[name](_outputs.pop(name))
+            name, output = _outputs.pop(0)
+            self._places[name](output)
         return result
 
     def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]:
         return self._script[0].parameters(recurse)
 
+    def buffers(self, recurse: bool = True) -> Iterator[torch.Tensor]:
+        """Also the tensors in its code, which in a frozen network are the weights."""
+        yield from self._script[0].buffers(recurse)
+        yield from (node.t("value") for node in _constants(self._script[0]))
+
     def _apply(self, fn: Any, recurse: bool = True) -> "ScriptedNetwork":
         self._script[0]._apply(fn)
+        return self
+
+    def float(self) -> "ScriptedNetwork":
+        """Turn weights, tensors in the code, and types that it names into float32.
+
+        Before the first run, because TorchScript keeps the code that it has run.
+        """
+        super().float()
+        for node in _constants(self._script[0]):
+            if node.t("value").is_floating_point():
+                node.t_("value", node.t("value").float())
+        for graph in _graphs(self._script[0]):
+            for node in list(_all_nodes(graph.nodes())):
+                _name_float32(graph, node)
         return self
 
 
@@ -149,11 +168,48 @@ def _instrument(module: torch.jit.ScriptModule, device: torch.device, done: set[
 
 
 def _calls(nodes: Iterable[Any]) -> Iterator[Any]:
-    for node in nodes:
+    for node in _all_nodes(nodes):
         if node.kind() == "prim::CallMethod" and _FORWARD.fullmatch(node.s("name")):
             yield node
+
+
+def _all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
+    for node in nodes:
+        yield node
         for block in node.blocks():
-            yield from _calls(block.nodes())
+            yield from _all_nodes(block.nodes())
+
+
+def _graphs(module: torch.jit.ScriptModule) -> Iterator[Any]:
+    """The code of each method of each type of module, once."""
+    types = {str(part._c._type()): part._c for part in module.modules()}
+    for part in types.values():
+        yield from (part._get_method(name).graph for name in part._method_names())
+
+
+def _constants(module: torch.jit.ScriptModule) -> Iterator[Any]:
+    """The tensors in a network's code."""
+    for graph in _graphs(module):
+        for node in graph.findAllNodes("prim::Constant"):
+            if node.hasAttribute("value") and node.kindOf("value") == "t":
+                yield node
+
+
+# Numbers of types in TorchScript: float64, float16 and bfloat16; float32.
+_OTHER_TYPES, _FLOAT32 = (7, 5, 15), 6
+
+
+def _name_float32(graph: Any, node: Any) -> None:
+    """Let an operation that names another floating-point type name float32."""
+    if node.schema() in ("", "(no schema)"):
+        return
+    arguments = torch._C.parse_schema(node.schema()).arguments
+    for place, (argument, value) in enumerate(zip(arguments, node.inputs(), strict=False)):
+        named = argument.name == "dtype" and value.node().kind() == "prim::Constant"
+        if named and value.toIValue() in _OTHER_TYPES:
+            constant = graph.insertConstant(_FLOAT32)
+            constant.node().moveBefore(node)
+            node.replaceInput(place, constant)
 
 
 def _name_of(call: Any) -> str:

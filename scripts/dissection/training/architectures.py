@@ -62,6 +62,11 @@ SHAPES = {
 }
 ARCHITECTURES = (*SHAPES, "vgg", "googlenet", "resnet")
 HEADS = ("fc", "gap", "cells")
+# Of the paper's AlexNet, for `build`.
+PUBLISHED = {
+    **{"architecture": "caffenet", "head": "fc", "dropout": 0.5},
+    **{"batch_norm": False, "width": 1},
+}
 PUT_AFTER_POOL = 2  # the first two convolutions are followed by a pool
 
 
@@ -126,8 +131,7 @@ def build(options: Mapping, classes: int) -> TrainedNetwork:
     InputError
         If there is no such architecture or head.
     """
-    name = options.get("architecture", "alexnet")
-    head = options.get("head", "fc")
+    name, head = options["architecture"], options["head"]
     if name not in ARCHITECTURES:
         raise InputError(f"There is no architecture '{name}', only {', '.join(ARCHITECTURES)}.")
     if head not in HEADS:
@@ -136,16 +140,14 @@ def build(options: Mapping, classes: int) -> TrainedNetwork:
     if name in SHAPES:
         shape = SHAPES[name]
         size = shape.input_size
-        features = _alexnet_features(
-            shape, options.get("batch_norm", False), options.get("width", 1)
-        )
+        features = _alexnet_features(shape, options["batch_norm"], options["width"])
     else:
         features = {"vgg": _vgg, "googlenet": _googlenet, "resnet": _resnet}[name]()
         head = "gap" if head == "fc" else head
     with torch.no_grad():
         maps = nn.Sequential(features).eval()(torch.zeros(1, 3, size, size))
     if head == "fc":
-        ending = _fully_connected(shape, maps, options.get("dropout", 0.5), classes)
+        ending = _fully_connected(shape, maps, options["dropout"], classes)
     elif head == "gap":
         ending = OrderedDict(
             pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten(), fc8=nn.Linear(maps.shape[1], classes)

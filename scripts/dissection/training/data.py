@@ -1,6 +1,5 @@
 """What a training learns from: drawn images in arrays, or an indexed folder of images."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +14,7 @@ from dissection.training.image_folder import CLASSES, INDEX
 from dissection.training.tasks import Task
 
 EVALUATION_BATCH = 128
+PARTS, ARRAYS = ("", "held_out_"), ("images.npy", "labels.npy")  # of a drawn training set
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs, uint8 (n, 3, h, w), and targets, int64
 
@@ -26,12 +26,12 @@ class TrainingData(Protocol):
     ----------
     images : int
         To train on.
+    files : list of Path
+        Whose contents say which images and labels there are, those held out included.
     """
 
     images: int
-
-    def fingerprint(self) -> str:
-        """Return a hash of what the trained weights depend on."""
+    files: list[Path]
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Draw an epoch: one row an image, in the order in which they are used."""
@@ -62,7 +62,7 @@ def open_training_data(
     Parameters
     ----------
     folder : path
-        Written by `synthesis.dataset.draw_training_set` or by `image_folder.index_images`.
+        Written by `datasets.drawn.dataset.draw_training_set` or by `image_folder.index_images`.
     task : Task
     size : int
         Side of a network's input, pixels.
@@ -85,8 +85,9 @@ class ArrayData:
     """Drawn images, all in memory. Parameters as in `open_training_data`."""
 
     def __init__(self, folder: Path, task: Task, size: int, batch_size: int) -> None:
-        self._folder, self._task, self._batch_size = folder, task, batch_size
-        self._training, self._held_out = (_read(folder, part) for part in ("", "held_out_"))
+        self._task, self._batch_size = task, batch_size
+        self._training, self._held_out = (_read(folder, part) for part in PARTS)
+        self.files = [folder / f"{part}{name}" for part in PARTS for name in ARRAYS]
         self.images = len(self._training[0])
         found = tuple(self._training[0].shape[2:])
         if found != (size, size):
@@ -95,14 +96,6 @@ class ArrayData:
                 f"input has {size} x {size}. Train it on photographs (training_set.folder), or "
                 "choose one of the small architectures."
             )
-
-    def fingerprint(self) -> str:
-        """See `TrainingData`."""
-        digest = hashlib.sha256()
-        for name in ("images.npy", "labels.npy"):
-            with (self._folder / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """See `TrainingData`; a row is the image's number."""
@@ -133,8 +126,13 @@ class FolderData:
     def __init__(
         self, folder: Path, task: Task, size: int, batch_size: int, workers: int = 0
     ) -> None:
-        self._folder, self._task, self._batch_size = folder, task, batch_size
-        self._loader = ImageLoader(size, workers)
+        self._task, self._batch_size = task, batch_size
+        # Of names and classes alone: to read every image would take hours.
+        self.files = [folder / INDEX, folder / CLASSES]
+        # Two, because held-out images are asked for in the middle of an epoch.
+        self._training_loader, self._held_out_loader = (
+            ImageLoader(size, workers) for _ in range(2)
+        )
         self._margin = scaled_side(size) - size
         table = pd.read_csv(folder / INDEX, keep_default_na=False, dtype={"image": str})
         self._training, self._held_out = (
@@ -142,13 +140,6 @@ class FolderData:
             for rows in (table[table["part"] == part] for part in ("train", "held_out"))
         )
         self.images = len(self._training[0])
-
-    def fingerprint(self) -> str:
-        """See `TrainingData`. Of names and classes: reading every image would take hours."""
-        digest = hashlib.sha256()
-        for name in (INDEX, CLASSES):
-            digest.update(hashlib.sha256((self._folder / name).read_bytes()).digest())
-        return digest.hexdigest()
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """See `TrainingData`; a row is the image's number, the crop's place, and whether mirrored.
@@ -163,7 +154,8 @@ class FolderData:
 
     def batches(self, drawn: np.ndarray, rng: np.random.Generator) -> Iterator[Batch]:
         """See `TrainingData`."""
-        yield from self._load(self._training, drawn, self._batch_size, rng)
+        loader = self._training_loader
+        yield from self._load(loader, self._training, drawn, self._batch_size, rng)
 
     def held_out(self) -> Iterator[Batch]:
         """See `TrainingData`."""
@@ -171,10 +163,12 @@ class FolderData:
         middle = np.full(count, self._margin // 2)
         drawn = np.column_stack([np.arange(count), middle, middle, np.zeros(count, int)])
         rng = np.random.default_rng(0)  # the same rotations and puzzles at every evaluation
-        yield from self._load(self._held_out, drawn, EVALUATION_BATCH, rng)
+        loader = self._held_out_loader
+        yield from self._load(loader, self._held_out, drawn, EVALUATION_BATCH, rng)
 
     def _load(
         self,
+        loader: ImageLoader,
         images: tuple[np.ndarray, torch.Tensor],
         drawn: np.ndarray,
         batch_size: int,
@@ -183,7 +177,7 @@ class FolderData:
         files, labels = images
         rows = [drawn[part] for part in _parts(len(drawn), batch_size)]
         crops: Iterator[Crops] = ((files[part[:, 0]], part[:, 1:]) for part in rows)
-        for part, batch in zip(rows, self._loader.batches(crops), strict=True):
+        for part, batch in zip(rows, loader.batches(crops), strict=True):
             # Moved and mirrored already.
             yield self._task.batch(batch, labels[part[:, 0]], rng, training=False)
 
@@ -193,8 +187,7 @@ def _parts(count: int, size: int) -> Iterator[slice]:
 
 
 def _read(folder: Path, part: str) -> tuple[torch.Tensor, torch.Tensor]:
-    images = np.load(folder / f"{part}images.npy", allow_pickle=False)
-    labels = np.load(folder / f"{part}labels.npy", allow_pickle=False)
+    images, labels = (np.load(folder / f"{part}{name}", allow_pickle=False) for name in ARRAYS)
     if len(images) != len(labels) or len(images) == 0:
         raise InputError(
             f"{folder}: {len(images)} images with {len(labels)} labels. Make it again."

@@ -3,15 +3,14 @@
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import parent_process
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.utils.data import DataLoader, Dataset
 
 from dissection.datasets.image_files import IMAGE_FILE_ERRORS
 from dissection.errors import InputError
@@ -90,18 +89,25 @@ class ImageLoader:
     """
 
     def __init__(self, size: int, workers: int) -> None:
-        self._size, self._workers = size, workers
-        self._pool = (
+        self._crops: list[Crops] = []
+        self._loader = DataLoader(
+            _CropFiles(size),
+            batch_size=None,  # an item is a whole batch
+            sampler=self._crops,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            persistent_workers=workers > 0,
             # Forked processes would copy this one's threads and GPU context in whatever state.
-            ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker)
-            if workers
-            else None
+            multiprocessing_context="spawn" if workers else None,
+            worker_init_fn=_begin_worker,
+            # Seeds for workers, which use none, shall not be drawn from the training's generator.
+            generator=torch.Generator(),
         )
 
     def batches(self, crops: Iterable[Crops]) -> Iterator[torch.Tensor]:
         """Yield batches in the order in which they are asked for.
 
-        Several such iterators may take turns.
+        Only one such iterator of a loader can be in use.
 
         Yields
         ------
@@ -110,39 +116,58 @@ class ImageLoader:
         Raises
         ------
         InputError
-            If an image cannot be read, or if a worker was killed.
+            If an image cannot be read.
+        RuntimeError
+            Of torch, if a worker was killed; see `killed_workers_explained`.
         """
-        loaded = self._ahead(crops) if self._pool else (load_crops(c, self._size) for c in crops)
-        for batch in loaded:
+        self._crops[:] = crops
+        for batch in self._loader:
+            if isinstance(batch, InputError):
+                raise batch
             yield torch.from_numpy(batch).permute(0, 3, 1, 2)
 
-    def _ahead(self, crops: Iterable[Crops]) -> Iterator[np.ndarray]:
-        waiting: deque[Future[np.ndarray]] = deque()
+
+@contextmanager
+def killed_workers_explained() -> Iterator[None]:
+    """Say what to do if a worker was killed; torch says so wherever this process then is."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise InputError(
+            "A process that loads images was killed, probably for lack of memory. Lower "
+            "training.workers or training.batch_size, and run the same command again: the "
+            "training goes on from its last checkpoint."
+        ) from error
+
+
+class _CropFiles(Dataset):
+    """Batches of crops; the index of one is what is in it."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __getitem__(self, crops: Crops) -> np.ndarray | InputError:
         try:
-            for job in crops:
-                waiting.append(self._pool.submit(load_crops, job, self._size))
-                if len(waiting) > self._workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except BrokenProcessPool as error:
-            raise InputError(
-                "A process that loads images was killed, probably for lack of memory. Lower "
-                "training.workers or training.batch_size, and run the same command again: the "
-                "training goes on from its last checkpoint."
-            ) from error
-        finally:
-            for future in waiting:
-                future.cancel()
+            return load_crops(crops, self._size)
+        except InputError as error:
+            return error  # raised here, it would arrive with a worker's traceback as its message
 
 
-def _begin_worker() -> None:
+def _as_it_is(batch: np.ndarray | InputError) -> np.ndarray | InputError:
+    # A tensor would be handed over in shared memory, of which containers have little.
+    return batch
+
+
+def _begin_worker(number: int) -> None:
     # Ctrl-C is for the training, which then ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Workers of a training that is killed would wait for batches for ever."""
+    # A worker of torch sees for itself that its parent was killed, but not while it hands over a
+    # batch that nobody takes.
     parent_process().join()
     os._exit(1)

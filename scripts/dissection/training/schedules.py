@@ -1,10 +1,11 @@
 """How a training's steps are made: the optimizer, and its learning rate over the iterations."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
 
 WARM_UP = 0.15  # of the iterations, until the learning rate is at its greatest
 DROP = 0.1  # factor on the learning rate at each step of the schedule "step"
@@ -17,39 +18,33 @@ def make_optimizer(parameters: Iterable[nn.Parameter], settings: Mapping) -> tor
     ----------
     parameters : iterable of Parameter
     settings : mapping
-        ``optimizer`` ("adamw" if it is not given, or "sgd"), ``learning_rate``,
+        ``optimizer`` ("adamw", or "sgd"), ``learning_rate``,
         ``weight_decay``; of sgd also ``momentum``.
     """
     rates = {"lr": settings["learning_rate"], "weight_decay": settings["weight_decay"]}
-    if settings.get("optimizer") == "sgd":
+    if settings["optimizer"] == "sgd":
         return torch.optim.SGD(parameters, momentum=settings["momentum"], fused=True, **rates)
     return torch.optim.AdamW(parameters, fused=True, **rates)
 
 
-def rate_factor(settings: Mapping, last: int) -> Callable[[int], float]:
-    """Return the learning rate's factor as a function of the iteration.
+def make_schedule(optimizer: torch.optim.Optimizer, settings: Mapping, last: int) -> LRScheduler:
+    """Make the schedule of the optimizer's learning rate that the settings name.
 
     Parameters
     ----------
+    optimizer : Optimizer
     settings : mapping
-        ``schedule`` ("one_cycle" if it is not given, or "step"); of step also ``step_size``.
+        ``schedule`` ("one_cycle", or "step"); of step also ``step_size``.
     last : int
         Iterations of the whole training.
     """
-    if settings.get("schedule") == "step":
-        return lambda iteration: steps_down(iteration, settings["step_size"])
-    return lambda iteration: one_cycle(iteration, max(last, 1))
-
-
-def steps_down(iteration: int, step_size: int) -> float:
-    """Return a factor that is divided by ten every ``step_size`` iterations.
-
-    Examples
-    --------
-    >>> steps_down(99_999, 100_000), steps_down(100_000, 100_000)
-    (1.0, 0.1)
-    """
-    return DROP ** (iteration // step_size)
+    if settings["schedule"] == "step":
+        return StepLR(optimizer, settings["step_size"], DROP)
+    # torch's OneCycleLR, with its peak at the same iteration, follows the same curve but for the
+    # last bits: of the default run's 1,801 rates 171 differ, by up to 2.6e-15 of their size. Put
+    # together of SequentialLR and CosineAnnealingLR, which steps from rate to rate, 1,491 differ,
+    # by up to 1.5e-12. Either would change trained weights.
+    return LambdaLR(optimizer, lambda iteration: one_cycle(iteration, max(last, 1)))
 
 
 def one_cycle(iteration: int, last: int) -> float:

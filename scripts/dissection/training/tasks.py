@@ -28,8 +28,6 @@ class Task:
     ----------
     name : str
         scene, object, rotation, colorization or puzzle.
-    content : str
-        Images that it learns from: scene or object.
     head : str or None
         The head that it needs (see `architectures.HEADS`); None for any.
     classes : int or None
@@ -37,7 +35,6 @@ class Task:
     """
 
     name: str
-    content: str = "scene"
     head: str | None = None
     classes: int | None = None
 
@@ -74,7 +71,7 @@ TASKS = {
     task.name: task
     for task in (
         Task("scene"),
-        Task("object", content="object"),
+        Task("object"),
         Task("rotation", classes=4),
         Task("colorization", head="cells", classes=(len(COLOR_LEVELS) + 1) ** 2),
         Task("puzzle", classes=len(PERMUTATIONS)),

@@ -5,11 +5,12 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import PIL
 import torch
 from torch import nn
 
@@ -20,11 +21,10 @@ from dissection.jobs.logs import log, progress
 from dissection.training.architectures import TrainedNetwork, build
 from dissection.training.checkpoint import TrainingState
 from dissection.training.data import TrainingData, count_classes, open_training_data
-from dissection.training.schedules import make_optimizer, rate_factor
+from dissection.training.image_batches import killed_workers_explained
+from dissection.training.schedules import make_optimizer, make_schedule
 from dissection.training.settings import NEUTRAL, last_iteration
 from dissection.training.tasks import TASKS, Task
-
-CHECKPOINT = 5000  # iterations, if the settings do not say how many
 
 
 def train(
@@ -34,24 +34,25 @@ def train(
     table: str | Path,
     snapshots: str | Path,
     unfinished: str | Path,
+    code: Sequence[str | Path],
     workers: int = 0,
 ) -> None:
     """Train a network and write its weights, its snapshots and its accuracy over time.
 
     At the end of every epoch, and every ``checkpoint_iterations``, the state is kept in
-    ``unfinished``; another call with the same specification and data goes on from there and, on
-    the CPU, ends with the same weights, bit for bit, as an undisturbed training. Random numbers
-    depend on seed and iteration alone.
+    ``unfinished``; another call with the same specification, data and code goes on from there
+    and, on the CPU, ends with the same weights, bit for bit, as an undisturbed training. Random
+    numbers depend on seed and iteration alone.
 
     Parameters
     ----------
     spec : mapping
         ``architecture`` and its options (see `architectures.build`), ``task``, ``seed``,
         ``snapshots`` (iterations), ``training``: ``epochs`` or, before it, ``iterations``;
-        ``batch_size``, ``threads``, ``mixed_precision`` (on a GPU; false if it is not given),
-        ``checkpoint_iterations``, and what `schedules` needs.
+        ``batch_size``, ``threads``, ``mixed_precision`` (on a GPU), ``checkpoint_iterations``,
+        and what `schedules` needs.
     data : path
-        A training set of either kind (see `training_data.open_training_data`).
+        A training set of either kind (see `data.open_training_data`).
     weights : path
         Gets the state dict after the last iteration.
     table : path
@@ -61,6 +62,9 @@ def train(
         Folder that gets ``<iteration>.pt``, state dicts.
     unfinished : path
         Folder of the interrupted training; removed at the end.
+    code : sequence of paths
+        The source files that the training runs. After a change in one of them an interrupted
+        training starts afresh.
     workers : int
         Processes that load images from files. Changes no result.
 
@@ -68,108 +72,152 @@ def train(
     ------
     InputError
         If the loss is not a number, a snapshot lies beyond the last iteration, an image cannot
-        be read, or the data does not fit the network.
+        be read, a worker is killed, or the data does not fit the network.
     """
-    settings, task = spec["training"], TASKS[spec["task"]]
-    torch.set_num_threads(settings["threads"])
+    _fix_arithmetic(spec["training"]["threads"])
+    unfinished = Path(unfinished)
+    training = _Training(spec, data, unfinished, code, workers)
+    with killed_workers_explained():
+        training.run()
+    with whole_folder(snapshots) as folder:
+        for number in spec["snapshots"]:
+            shutil.copyfile(unfinished / f"{number}.pt", folder / f"{number}.pt")
+    with whole_file(table) as path:
+        pd.DataFrame(training.state.rows).to_csv(path, index=False)
+    _save(training.model.state_dict(), Path(weights))
+    shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _fix_arithmetic(threads: int) -> None:
+    """Let torch do the same arithmetic in every training."""
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU's products need it for that
     # Memory that is written anyway need not be filled first.
     torch.utils.deterministic.fill_uninitialized_memory = False
-    device = best_device()
-    if task.head is not None:
-        spec = dict(spec) | {"head": task.head}
-    classes = task.classes or count_classes(data)
-    torch.manual_seed(spec["seed"])
-    model = build(spec, classes)
-    model.to(device, memory_format=torch.channels_last)
-    batch_size = settings["batch_size"]
-    source = open_training_data(data, task, model.input_size[0], batch_size, workers)
-    steps = source.images // batch_size  # in an epoch
-    last = last_iteration(settings, source.images)
-    if steps == 0 and settings.get("iterations", settings.get("epochs")):
-        raise InputError(
-            f"There are {source.images} training images, fewer than one batch of {batch_size}. "
-            "Lower training.batch_size or give more images."
+
+
+class _Training:
+    """A training in progress. Parameters as of `train`.
+
+    Attributes
+    ----------
+    model : TrainedNetwork
+    state : TrainingState
+        How far it is; that of an interrupted training if there is one in ``unfinished``.
+    """
+
+    def __init__(
+        self,
+        spec: Mapping,
+        data: str | Path,
+        unfinished: Path,
+        code: Sequence[str | Path],
+        workers: int,
+    ) -> None:
+        self._settings, task = spec["training"], TASKS[spec["task"]]
+        self._seed, self._wanted = spec["seed"], set(spec["snapshots"])
+        self._batch_size = self._settings["batch_size"]
+        self._unfinished, self._device = unfinished, best_device()
+        if task.head is not None:
+            spec = dict(spec) | {"head": task.head}
+        torch.manual_seed(self._seed)
+        self.model = build(spec, task.classes or count_classes(data))
+        self.model.to(self._device, memory_format=torch.channels_last)
+        self._source = open_training_data(
+            data, task, self.model.input_size[0], self._batch_size, workers
         )
-    wanted = sorted(spec["snapshots"])
-    if wanted and wanted[-1] > last:
-        raise InputError(
-            f"A snapshot is wanted after {wanted[-1]} iterations, but the training has {last} "
-            f"({steps} in an epoch). Leave out later snapshots."
-        )
-    optimizer = make_optimizer(model.parameters(), settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate_factor(settings, last))
-    mixed = mixed_type(device, settings.get("mixed_precision", False))
-    # Gradients of float16 vanish unless the loss is scaled up.
-    scaler = torch.amp.GradScaler(device.type, enabled=mixed is torch.float16)
+        self._steps = self._source.images // self._batch_size  # in an epoch
+        self._last = last_iteration(self._settings, self._source.images)
+        self._check_length()
+        self._optimizer = make_optimizer(self.model.parameters(), self._settings)
+        self._schedule = make_schedule(self._optimizer, self._settings, self._last)
+        self._mixed = mixed_type(self._device, self._settings["mixed_precision"])
+        # Gradients of float16 vanish unless the loss is scaled up.
+        self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._mixed is torch.float16)
+        parts = [self.model, self._optimizer, self._schedule, self._scaler]
+        self.state = TrainingState(unfinished, _fingerprint(spec, self._source, code), parts)
 
-    unfinished = Path(unfinished)
-    state = TrainingState(
-        unfinished, _fingerprint(spec, source), [model, optimizer, schedule, scaler]
-    )
-    if state.iteration:
-        log.info("An interrupted training goes on after iteration %d", state.iteration)
+    def run(self) -> None:
+        """Train up to the last iteration."""
+        if self.state.iteration:
+            log.info("An interrupted training goes on after iteration %d", self.state.iteration)
+        else:
+            self._measure(math.nan)
+        log.info("%d iterations, %d in an epoch", self._last, self._steps)
+        while self.state.iteration < self._last:
+            self._epoch()
 
-    def measure(iteration: int, loss: float) -> None:
-        if iteration in wanted:
-            _save(model.state_dict(), unfinished / f"{iteration}.pt")
-        accuracy = evaluate(model, source, device)
-        state.rows.append({"iteration": iteration, "loss": loss, "accuracy": accuracy})
+    def _check_length(self) -> None:
+        if self._steps == 0 and self._settings.get("iterations", self._settings["epochs"]):
+            raise InputError(
+                f"There are {self._source.images} training images, fewer than one batch of "
+                f"{self._batch_size}. Lower training.batch_size or give more images."
+            )
+        latest = max(self._wanted, default=0)
+        if latest > self._last:
+            raise InputError(
+                f"A snapshot is wanted after {latest} iterations, but the training has "
+                f"{self._last} ({self._steps} in an epoch). Leave out later snapshots."
+            )
 
-    def learn(inputs: torch.Tensor, targets: torch.Tensor) -> float:
-        with torch.autocast(device.type, dtype=mixed, enabled=mixed is not None):
-            outputs = model(_prepare(inputs, device))
-            loss = nn.functional.cross_entropy(outputs, targets.to(device))
-        optimizer.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        schedule.step()
-        return loss.item()
-
-    if state.iteration == 0:
-        measure(0, math.nan)
-    log.info("%d iterations, %d in an epoch", last, steps)
-    while state.iteration < last:
-        epoch, done = divmod(state.iteration, steps)
-        end = min((epoch + 1) * steps, last)
-        rng = np.random.default_rng([spec["seed"], epoch])
+    def _epoch(self) -> None:
+        """Train up to the end of the current epoch, or of the training."""
+        state = self.state
+        epoch, done = divmod(state.iteration, self._steps)
+        end = min((epoch + 1) * self._steps, self._last)
+        rng = np.random.default_rng([self._seed, epoch])
         torch.manual_seed(int(rng.integers(2**63)))  # for dropout
-        drawn = source.draw(rng)[done * batch_size : (end - epoch * steps) * batch_size]
+        drawn = self._source.draw(rng)
+        drawn = drawn[done * self._batch_size : (end - epoch * self._steps) * self._batch_size]
         if done:
             state.restore_generators(rng)
-        model.train()
-        batches = source.batches(drawn, rng)
+        self.model.train()
+        batches = self._source.batches(drawn, rng)
         what = f"iterations of epoch {epoch + 1}"
         for inputs, targets in progress(batches, what, total=end - state.iteration):
-            loss = learn(inputs, targets)
+            state.losses.append(self._learn(inputs, targets))
             state.iteration += 1
-            state.losses.append(loss)
-            if not math.isfinite(loss):
-                raise InputError(
-                    f"The loss is not a number after {state.iteration} iterations. Lower "
-                    f"training.learning_rate, which is {settings['learning_rate']}."
-                )
-            if state.iteration in wanted or state.iteration == end:
-                measure(state.iteration, float(np.mean(state.losses)))
+            self._check_loss()
+            if state.iteration in self._wanted or state.iteration == end:
+                self._measure(float(np.mean(state.losses)))
                 state.losses = []
-                model.train()
-            every = settings.get("checkpoint_iterations", CHECKPOINT)
-            if state.iteration % every == 0 or state.iteration == end:
+                self.model.train()
+            if state.iteration % self._settings["checkpoint_iterations"] == 0 or (
+                state.iteration == end
+            ):
                 state.keep(rng)
         log.info(
             "epoch %d, iteration %d of %d: loss %.3f, accuracy %.3f",
-            *(epoch + 1, end, last, state.rows[-1]["loss"], state.rows[-1]["accuracy"]),
+            *(epoch + 1, end, self._last, state.rows[-1]["loss"], state.rows[-1]["accuracy"]),
         )
 
-    with whole_folder(snapshots) as folder:
-        for number in wanted:
-            shutil.copyfile(unfinished / f"{number}.pt", folder / f"{number}.pt")
-    with whole_file(table) as path:
-        pd.DataFrame(state.rows).to_csv(path, index=False)
-    _save(model.state_dict(), Path(weights))
-    shutil.rmtree(unfinished, ignore_errors=True)
+    def _learn(self, inputs: torch.Tensor, targets: torch.Tensor) -> float:
+        """Do one iteration and return its loss."""
+        with torch.autocast(self._device.type, dtype=self._mixed, enabled=self._mixed is not None):
+            outputs = self.model(_prepare(inputs, self._device))
+            loss = nn.functional.cross_entropy(outputs, targets.to(self._device))
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        self._schedule.step()
+        return loss.item()
+
+    def _check_loss(self) -> None:
+        if not math.isfinite(self.state.losses[-1]):
+            raise InputError(
+                f"The loss is not a number after {self.state.iteration} iterations. Lower "
+                f"training.learning_rate, which is {self._settings['learning_rate']}."
+            )
+
+    def _measure(self, loss: float) -> None:
+        """Add a row to the table, and keep a snapshot if one is wanted."""
+        iteration = self.state.iteration
+        if iteration in self._wanted:
+            _save(self.model.state_dict(), self._unfinished / f"{iteration}.pt")
+        accuracy = evaluate(self.model, self._source, self._device)
+        self.state.rows.append({"iteration": iteration, "loss": loss, "accuracy": accuracy})
 
 
 @torch.inference_mode()
@@ -212,8 +260,14 @@ def _save(content: dict, path: Path) -> None:
         torch.save(content, partial)
 
 
-def _fingerprint(spec: Mapping, source: TrainingData) -> str:
-    """Of everything that the weights depend on: another one starts afresh."""
+def _fingerprint(spec: Mapping, source: TrainingData, code: Sequence[str | Path]) -> str:
+    """Of everything that weights and table depend on: another one starts afresh."""
     settings = {key: value for key, value in spec["training"].items() if key not in NEUTRAL}
-    text = json.dumps(dict(spec) | {"training": settings}, sort_keys=True)
-    return hashlib.sha256((text + source.fingerprint()).encode()).hexdigest()
+    # They draw random numbers, decode images, and do the arithmetic.
+    versions = [library.__version__ for library in (np, PIL, torch)]
+    text = json.dumps([dict(spec) | {"training": settings}, versions], sort_keys=True)
+    digest = hashlib.sha256(text.encode())
+    for path in [*source.files, *code]:
+        with Path(path).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -143,6 +143,6 @@ def test_what_cannot_be_applied_is_refused(tmp_path, text, message):
 
 def test_layers_have_their_names_in_caffe(tmp_path):
     loaded = network(tmp_path, data("transform_param { crop_size: 9 }"))
-    assert find_layer(loaded, "out") is find_layer(loaded, "relu")
+    assert find_layer(loaded, "out") == find_layer(loaded, "relu")
     with pytest.raises(InputError, match=r"other\.prototxt does not exist"):
         load_network({"caffe": {}}, [tmp_path / "other.prototxt"])

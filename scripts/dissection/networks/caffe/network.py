@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from dissection.errors import InputError
+from dissection.errors import InputError, first_line
 from dissection.networks.caffe.definition import Definition
 from dissection.networks.caffe.layers import LAYERS, Weighted
 from dissection.networks.caffe.transform import Transform
 from dissection.networks.caffe.weights import Weights, blob_shape, blob_values
-from dissection.networks.state_dicts import first_line
 
 _IMAGES = 2  # of the batch that shapes are found with
 
