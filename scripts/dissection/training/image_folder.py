@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from dissection.datasets.image_files import is_note_of_a_system
 from dissection.errors import InputError
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, progress
@@ -104,8 +105,7 @@ def _class_folders(folder: Path) -> tuple[list[str], Images]:
             files = sorted(
                 path
                 for path in (folder / place / name).rglob("*")
-                # Hidden files are notes of an operating system, some named like images.
-                if path.suffix.lower() in ENDINGS and not path.name.startswith(".")
+                if path.suffix.lower() in ENDINGS and not is_note_of_a_system(path.name)
             )
             if part == "train" and not files:
                 raise InputError(f"The class {folder / place / name} has no images. Remove it.")
@@ -115,7 +115,9 @@ def _class_folders(folder: Path) -> tuple[list[str], Images]:
 
 def _visible_folders(folder: Path) -> list[str]:
     return sorted(
-        path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        path.name
+        for path in folder.iterdir()
+        if path.is_dir() and not is_note_of_a_system(path.name)
     )
 
 
