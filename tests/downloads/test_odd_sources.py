@@ -51,6 +51,7 @@ USELESS = {
     "chunks that end": raw("200 OK", CHUNKED, body=b"ff\r\nabc"),
     "chunk length without end": raw("200 OK", CHUNKED, body=b"1" * 70_000),
     "length of another planet": raw("200 OK", f"Content-Length: {10**18}"),
+    "length of many digits": raw("200 OK", "Content-Length: " + "9" * 4000),
     "too short": raw("200 OK", "Content-Length: 30001"),
     "empty": raw("200 OK", "Content-Length: 0", body=b""),
     "empty without a length": raw("200 OK", body=b""),

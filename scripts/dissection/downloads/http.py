@@ -25,6 +25,7 @@ SLOWEST = 100  # bytes/s; a connection that is slower counts as stalled
 # Besides errors of the server (5xx): timeout, too early, too many requests.
 TEMPORARY_STATUS = {408, 425, 429}
 COMPRESSIONS = {"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"}
+LARGEST = 2**63  # bytes of a file
 ANSWERS_WITHIN = 10  # times the timeout, which each redirect and each byte of a header may take
 LONGEST_REASON = 200  # characters
 # Where the environment may say whom to trust, as requests reads it.
@@ -85,9 +86,11 @@ def transfer(
         elif not start:
             raise SourceError(f"HTTP status {response.status_code} for the whole file")
         _check_encoding(response, partial.target.name)
-        total = partial.announced_size if start else None
-        if total is None and response.raw.length_remaining is not None:
-            total = start + response.raw.length_remaining
+        total, length = partial.announced_size if start else None, response.raw.length_remaining
+        if length is not None and length > LARGEST:
+            raise SourceError("the server announces more than any disk holds")
+        if total is None and length is not None:
+            total = start + length
         if size is not None and total not in (None, size):
             raise SourceError(f"the file there has {total:,} bytes instead of {size:,}")
 
