@@ -142,8 +142,10 @@ for figure, options in CONFIG["figures"].items():
             "../../environment.yml"
         params:
             **row["params"](options) if "params" in row else {},
+            script=row.get("script", figure),
         script:
-            script_path(row.get("script", figure))
+            # Looked up when the job runs; by then `row` is the last one.
+            script_path("{params.script}")
 
     # A docstring cannot come out of a table.
     workflow.get_rule(figure).docstring = f"{row['title']}."
