@@ -14,6 +14,7 @@ from dissection.datasets.broden import Broden
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.report.unit_page import units_page
+from dissection.scoring.detectors import mark_detections
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def main() -> None:
         Path(files.template).read_text(encoding="utf-8"),
         params.title,
         snakemake.wildcards.layer,
-        units,
+        mark_detections(units, params.iou_threshold),
         np.load(files.thresholds),
         TopImages.load(files.top_images),
         Geometry.from_json(json.loads(Path(files.geometry).read_text(encoding="utf-8"))),

@@ -7,7 +7,7 @@ from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
 from dissection.scoring.bootstrap import bootstrap_detectors
-from dissection.scoring.detectors import count_detectors
+from dissection.scoring.detectors import PUBLISHED_RULE, count_detectors
 from dissection.scoring.iou import unit_table
 from dissection.scoring.tally import Tally
 
@@ -44,7 +44,8 @@ def main() -> None:
     for table, target in ((units, snakemake.output.units), (detectors, snakemake.output.detectors)):
         with whole_file(target) as path:
             table.to_csv(path, index=False)
-    total = detectors.query("rule == 'per_category' and category == 'total'").iloc[0]
+    published = detectors[detectors["rule"] == PUBLISHED_RULE]
+    total = published[published["category"] == "total"].iloc[0]
     log.info("%d unique detectors, %d units", total["unique"], total["units"])
 
 

@@ -32,6 +32,7 @@ from dissection.figures.units import (
     UnitImages,
     best_unit,
     choose_units,
+    named_units,
     unit_detectors,
     unit_images,
 )
@@ -264,15 +265,12 @@ def test_detector_table_takes_one_rule_and_one_count():
 def test_published_counts_add_up_to_the_paper_s():
     published = pd.read_csv(PUBLISHED / "detectors.csv")
     assert published["title"].is_unique
-    table = published_table(published, "unique")
+    table = published_table(published)
     totals = table[table["category"] == "total"].set_index("bar")["value"]
     # The paper's figures, and so the claims, follow the per-category rule.
     assert totals["AlexNet-Places205"] == 79
     assert totals["AlexNet-Places365"] == 91
     assert totals["AlexNet-ImageNet"] == 61
-    units = published_table(published, "units").set_index(["bar", "category"])["value"]
-    assert units["AlexNet-Places205", "total"] == 107
-    assert units["AlexNet-Places205", "object"] == 78
 
 
 def test_published_statistics_are_those_of_table_1():
@@ -474,7 +472,7 @@ def test_data_set_without_samples_or_labels():
 
 
 def unit_rows(*rows):
-    """units.csv: (unit, category, label, score, {category: (label, iou)} beside it)."""
+    """units.csv, with what is detected: (unit, category, label, score, {category: (label, iou)})."""
     table = []
     for unit, category, label, score, others in rows:
         row = {"unit": unit, "category": category, "label": label, "score": score}
@@ -482,6 +480,7 @@ def unit_rows(*rows):
             row[f"{c}-label"], row[f"{c}-iou"] = others.get(c, ("", 0.0))
         if category:
             row[f"{category}-label"], row[f"{category}-iou"] = label, score
+        row |= {f"{c}-detects": row[f"{c}-iou"] > 0.04 for c in CATEGORIES}
         table.append(row)
     return pd.DataFrame(table)
 
@@ -495,7 +494,7 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         (5, "color", "red-c", 0.04, {}),  # at the threshold, not above it
         (6, "", "", 0.0, {}),
     )
-    chosen = choose_units(units, [6, 1], 0.04, 1)
+    chosen = choose_units(units, [6, 1], 1)
     assert chosen.to_numpy().tolist() == [
         [6, "", "", 0.0],
         [1, "bed", "object", 0.1],
@@ -504,9 +503,12 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         # No unit's best concept is a material: the best of those that are not shown yet.
         [3, "skin", "material", 0.045],
     ]
-    assert choose_units(units, [], 0.5, 3).empty
+    none = units.assign(**{f"{c}-detects": False for c in CATEGORIES})
+    assert choose_units(none, [], 3).empty
+    assert choose_units(none, [4], 3)["label"].tolist() == ["wheel"]
+    assert named_units(units, [1, 6, 1])["unit"].tolist() == [1, 6]
     with pytest.raises(InputError, match="no unit 9: its units are 1 to 6"):
-        choose_units(units, [9], 0.04, 1)
+        choose_units(units, [9], 1)
     assert best_unit(units) == [2]
     assert best_unit(units[units["category"] != "object"]) == [4]
     assert best_unit(units.head(0)) == []

@@ -61,6 +61,8 @@ def made_up_units(n, evil=True):
         }
         for c, category in enumerate(CATEGORIES):
             row |= {f"{category}-label": labels[c], f"{category}-iou": iou[c]}
+            row[f"{category}-detects"] = iou[c] > 0.04
+        row["detects"] = row["score"] > 0.04
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.sort_values(["score", "unit"], ascending=[False, True], ignore_index=True)

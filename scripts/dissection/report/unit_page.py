@@ -80,14 +80,14 @@ def units_page(
     title, layer : str
         The network's readable name, and its layer.
     units : DataFrame
-        As `scoring.unit_table` makes it, best first.
+        As `scoring.unit_table` makes it, best first, with the columns of `mark_detections`.
     thresholds : float32 (units,)
     top_images : TopImages
     geometry : Geometry
     load_image : callable
         From the number of an image to uint8 (h, w, 3).
     iou_threshold : float
-        A unit detects a concept above it.
+        To be named: what a unit detects is said by the table.
     colours : mapping of category to colour
     images : int
         Shown of each unit, at most.
@@ -109,7 +109,7 @@ def units_page(
                 "category": category,
                 "label": concept_name(row[f"{category}-label"]),
                 "iou": row[f"{category}-iou"],
-                "detects": row[f"{category}-iou"] > iou_threshold,
+                "detects": row[f"{category}-detects"],
             }
             for category in CATEGORIES
             if row[f"{category}-label"]
@@ -120,7 +120,7 @@ def units_page(
                 "score": row["score"],
                 "category": row["category"],
                 "label": concept_name(row["label"]),
-                "detects": row["score"] > iou_threshold,
+                "detects": row["detects"],
                 "search": " ".join(concept["label"] for concept in concepts if concept["detects"]),
                 "concepts": sorted(concepts, key=lambda concept: -concept["iou"]),
                 "strip": base64.b64encode(encoded.getvalue()).decode(),
