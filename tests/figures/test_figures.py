@@ -176,18 +176,12 @@ def test_stacked_bars_are_as_long_as_the_table_says(horizontal):
     assert [line[:, along].tolist() for line in drawn_lines(axes, "chance")] == [[2]] * 2
 
 
-@pytest.mark.parametrize("horizontal", [False, True])
-def test_grouped_bars_have_a_bar_for_the_total(horizontal):
+def test_counts_that_do_not_add_up_are_not_stacked():
     # By the per-category rule units of two categories count once in the total.
     table = bars_table({"a": [3, 2, 0, 0, 0, 0]})
     table.loc[table["category"] == "total", "value"] = 4
-    with pytest.raises(ValueError, match="grouped"):
-        detector_bars([Panel(table, "Units")], horizontal=horizontal)
-    figure, drawn = detector_bars([Panel(table, "Units")], horizontal=horizontal, grouped=True)
-    found = lengths(figure.axes[0], horizontal)
-    assert [f[2] for f in found] == [4, 3, 2, 0, 0, 0, 0]
-    assert {f[1] for f in found} == {0}
-    assert drawn["value"].tolist() == [3, 2, 0, 0, 0, 0, 4]
+    with pytest.raises(ValueError, match="add up to 5, its total is 4"):
+        detector_bars([Panel(table, "Units")])
 
 
 def test_missing_categories_count_as_none_and_the_total_is_their_sum():
@@ -205,12 +199,10 @@ def test_missing_categories_count_as_none_and_the_total_is_their_sum():
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
-@pytest.mark.parametrize("grouped", [False, True])
-def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal, grouped):
+def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal):
     nan = [np.nan] * 6
     table = bars_table({"known": [2, 0, 0, 0, 0, 1], "unknown": nan})
-    options = {"horizontal": horizontal, "grouped": grouped}
-    figure, drawn = detector_bars([Panel(table, "Unique detectors")], **options)
+    figure, drawn = detector_bars([Panel(table, "Unique detectors")], horizontal=horizontal)
     values = drawn.set_index(["bar", "category"])["value"]
     assert values["known"].tolist() == [2, 0, 0, 0, 0, 1, 3]
     assert values["unknown"].tolist() == pytest.approx([np.nan] * 7, nan_ok=True)
@@ -227,11 +219,10 @@ def test_unknown_category_is_refused():
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
-@pytest.mark.parametrize("grouped", [False, True])
-def test_bars_without_detectors_or_networks(horizontal, grouped, tmp_path):
+def test_bars_without_detectors_or_networks(horizontal):
     nothing = Panel(pd.DataFrame(columns=COLUMNS), "Unique detectors")
     none_detects = Panel(bars_table({"untrained": [0] * 6}, 0.0, 0.0, 0.0), "Unique detectors")
-    figure, drawn = detector_bars([nothing, none_detects], horizontal=horizontal, grouped=grouped)
+    figure, drawn = detector_bars([nothing, none_detects], horizontal=horizontal)
     assert drawn["value"].tolist() == [0.0] * 7
     assert texts(figure.axes[1], "total") == ["0"]
     axes = figure.axes[1]
@@ -472,7 +463,7 @@ def test_data_set_without_samples_or_labels():
 
 
 def unit_rows(*rows):
-    """units.csv, with what is detected: (unit, category, label, score, {category: (label, iou)})."""
+    """Marked units.csv: (unit, category, label, score, {category: (label, iou)} beside it)."""
     table = []
     for unit, category, label, score, others in rows:
         row = {"unit": unit, "category": category, "label": label, "score": score}

@@ -1,15 +1,18 @@
 """IoU, best concepts, both counting rules and their bootstrap, against loops over definitions."""
 
+import ast
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository import SCRIPTS
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.scoring.bootstrap import bootstrap_detectors
-from dissection.scoring.detectors import count_detectors, detector_counts, mark_detections
+from dissection.scoring.detectors import RULES, count_detectors, detector_counts, mark_detections
 from dissection.scoring.iou import BestConcepts, best_concepts, intersection_over_union, unit_table
 from dissection.scoring.tally import Tally
 
@@ -146,6 +149,16 @@ def test_marks_are_the_cells_that_are_counted(case, threshold):
         best = table[table["detects"] & (table["category"] == category)]
         assert counts["top_label", category] == (len(best), best["label"].nunique())
         assert (best["score"] > threshold).all()
+
+
+def test_the_rules_are_named_in_one_place():
+    naming = {
+        file.relative_to(SCRIPTS).as_posix()
+        for file in SCRIPTS.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in RULES
+    }
+    assert naming == {"dissection/scoring/detectors.py"}, naming
 
 
 def test_the_table_survives_a_csv_file(tmp_path):

@@ -77,13 +77,13 @@ def published_table(published: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def complete(table: pd.DataFrame, grouped: bool = False) -> pd.DataFrame:
+def complete(table: pd.DataFrame) -> pd.DataFrame:
     """Return a panel's table with all categories and a total for every bar, in their order.
 
     Raises
     ------
     ValueError
-        For a category of another name, or bars to be stacked whose categories do not add up.
+        For a category of another name, or a bar whose categories do not add up to its total.
     """
     unknown = set(table["category"]) - {*CATEGORIES, "total"}
     if unknown:
@@ -100,10 +100,10 @@ def complete(table: pd.DataFrame, grouped: bool = False) -> pd.DataFrame:
         own.loc[list(CATEGORIES), "value"] = parts
         if np.isnan(own.loc["total", "value"]):
             own.loc["total", "value"] = parts.sum()
-        if not grouped and not np.isclose(parts.sum(), own.loc["total", "value"]):
+        if not np.isclose(parts.sum(), own.loc["total", "value"]):
             raise ValueError(
                 f"the categories of {bar!r} add up to {parts.sum():g}, its total is "
-                f"{own.loc['total', 'value']:g}: draw these bars grouped, not stacked"
+                f"{own.loc['total', 'value']:g}: these cannot be stacked"
             )
         rows.append(own.rename_axis("category").reset_index().assign(bar=bar))
     if not rows:

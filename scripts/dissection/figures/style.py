@@ -21,7 +21,6 @@ COLUMN = 3.5  # inches: one column of a paper
 SLIDE = 7.2  # inches: two columns, or a slide
 DPI = 300
 
-TOTAL_COLOR = "#8A8A8A"
 INK = "#222222"
 FAINT = "#8A8A8A"
 EMPTY = "#F0F0F0"
