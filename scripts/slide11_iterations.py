@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dissection.figures.curves import category_curves
-from dissection.figures.style import SLIDE, save
+from dissection.figures.style import save
 from dissection.jobs.logs import logged
 from dissection.scoring.detectors import PUBLISHED_RULE
 
@@ -19,11 +19,10 @@ def main() -> None:
     figure, drawn = category_curves(
         "iteration",
         pd.concat(tables, ignore_index=True),
+        {"held out": "accuracy"},
         x_label="Training iteration (logarithmic)",
         title=f"{params.title} {params.layer}: detectors emerge during training",
         log=True,
-        below={"held out": "accuracy"},
-        width=SLIDE * 0.7,
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
 

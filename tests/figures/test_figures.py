@@ -273,6 +273,8 @@ def test_published_statistics_are_those_of_table_1():
 
 # Curves
 
+NAMES = {"x_label": "α", "title": "A layer, rotated"}
+
 
 def test_curves_are_means_with_a_band_from_least_to_greatest():
     table = pd.DataFrame(
@@ -283,7 +285,7 @@ def test_curves_are_means_with_a_band_from_least_to_greatest():
             "accuracy": [0.5] * 8,
         }
     )
-    figure, drawn = category_curves("alpha", table, x_label="α", below={"network": "accuracy"})
+    figure, drawn = category_curves("alpha", table, {"network": "accuracy"}, **NAMES)
     upper, lower = figure.axes
     for name, axes in (("object", upper), ("total", upper), ("network", lower)):
         (line,) = drawn_lines(axes, name)
@@ -305,12 +307,12 @@ def test_accuracy_that_a_network_does_not_have_is_left_out():
         }
     )
     below = {"network": "accuracy", "linear probe": "probe"}
-    figure, drawn = category_curves("alpha", table, x_label="α", below=below)
+    figure, drawn = category_curves("alpha", table, below, **NAMES)
     assert set(drawn["series"]) == {"total", "linear probe"}
     (line,) = drawn_lines(figure.axes[1], "linear probe")
     np.testing.assert_array_equal(line, [[0, 0.5], [1, 0.4]])
     # In the colour that it has beside the network's.
-    both, _ = category_curves("alpha", table.assign(accuracy=0.5), x_label="α", below=below)
+    both, _ = category_curves("alpha", table.assign(accuracy=0.5), below, **NAMES)
     one, two = (
         [line.get_color() for line in f.axes[1].lines if line.get_gid() == "linear probe"]
         for f in (figure, both)
@@ -321,8 +323,8 @@ def test_accuracy_that_a_network_does_not_have_is_left_out():
 def test_iterations_keep_0_on_a_logarithmic_axis():
     iterations = [0, 100, 10_000, 2_400_000]
     table = pd.DataFrame({"iteration": iterations, "category": "total", "unique": [0, 1, 5, 9]})
-    figure, drawn = category_curves("iteration", table, x_label="Iteration", log=True)
-    axes = figure.axes[0]
+    figure, drawn = category_curves("iteration", table, {}, **NAMES, log=True)
+    axes = figure.axes[-1]
     assert drawn["iteration"].tolist() == iterations
     places = axes.transData.transform([(x, 0) for x in iterations])[:, 0]
     assert np.isfinite(places).all()
@@ -335,7 +337,7 @@ def test_iterations_keep_0_on_a_logarithmic_axis():
 def test_reference_is_a_point_of_its_own():
     rows = [("total", a, 10 - a) for a in (0, 1)]
     table = pd.DataFrame(rows, columns=["category", "alpha", "unique"])
-    figure, drawn = category_curves("alpha", table, x_label="α", reference=(1.0, 2.0, "paper"))
+    figure, drawn = category_curves("alpha", table, {}, **NAMES, reference=(1.0, 2.0, "paper"))
     (ring,) = [line for line in figure.axes[0].lines if line.get_gid() == "paper"]
     assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([1.0], [2.0])
     assert "paper" in [text.get_text() for text in figure.axes[0].texts]
@@ -346,14 +348,14 @@ def test_reference_is_a_point_of_its_own():
 @pytest.mark.parametrize("log", [False, True])
 def test_curves_of_one_point_of_zeros_and_of_nothing(log):
     empty = pd.DataFrame({"alpha": [], "category": [], "unique": []})
-    _, drawn = category_curves("alpha", empty, x_label="α", log=log)
+    _, drawn = category_curves("alpha", empty, {}, **NAMES, log=log)
     assert drawn.empty
     one = pd.DataFrame({"alpha": [0.0], "category": ["total"], "unique": [0]})
-    figure, drawn = category_curves("alpha", one, x_label="α", log=log)
+    figure, drawn = category_curves("alpha", one, {}, **NAMES, log=log)
     assert drawn["mean"].tolist() == [0.0]
     assert figure.axes[0].get_ylim()[1] >= 1
     with pytest.raises(ValueError, match="colour"):
-        category_curves("alpha", one.assign(category="colour"), x_label="α", log=log)
+        category_curves("alpha", one.assign(category="colour"), {}, **NAMES, log=log)
 
 
 # Images and segments

@@ -17,8 +17,7 @@ from dissection.jobs.files import whole_file
 P = ParamSpec("P")
 R = TypeVar("R")
 
-COLUMN = 3.5  # inches: one column of a paper
-SLIDE = 7.2  # inches: two columns, or a slide
+SLIDE = 7.2  # inches: two columns of a paper, or a slide
 DPI = 300
 
 INK = "#222222"
