@@ -443,7 +443,7 @@ def test_samples_table_has_the_share_of_every_label():
     assert sample.labels("scene") == {7}
     assert sample.labels("object") == set()
     names = ["", "", "", "", "", "leg", "arm", "harbour-s"]
-    figure, drawn = dataset_samples([sample], names, statistics(), statistics())
+    figure, drawn = dataset_samples([sample], names, statistics(), statistics(), "Labels")
     shares = drawn[drawn["panel"] == "samples"]
     assert shares[["image", "category", "label", "value"]].to_numpy().tolist() == [
         ["a.png", "part", "leg", 0.5],
@@ -457,7 +457,7 @@ def test_samples_table_has_the_share_of_every_label():
 
 def test_data_set_without_samples_or_labels():
     none = statistics().assign(labels=0, mean_images=0.0, images=0)
-    _, drawn = dataset_samples([], [""], none, none)
+    _, drawn = dataset_samples([], [""], none, none, "Labels")
     assert (drawn["panel"] == "statistics").all()
 
 
