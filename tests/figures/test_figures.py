@@ -157,7 +157,9 @@ def test_labels_with_room_stay_where_they_are():
 def test_stacked_bars_are_as_long_as_the_table_says(horizontal):
     counts = {"conv1": [0, 0, 0, 0, 2, 3], "conv5": [13, 7, 4, 1, 0, 0]}
     table = bars_table(counts, low=1.0, high=30.0, chance=2.0)
-    figure, drawn = detector_bars([Panel(table, "Unique detectors")], horizontal=horizontal)
+    figure, drawn = detector_bars(
+        [Panel(table, "Unique detectors")], "Detectors", horizontal=horizontal
+    )
     axes = figure.axes[0]
     found = lengths(axes, horizontal)
     for position, bar in enumerate(counts):
@@ -181,12 +183,12 @@ def test_counts_that_do_not_add_up_are_not_stacked():
     table = bars_table({"a": [3, 2, 0, 0, 0, 0]})
     table.loc[table["category"] == "total", "value"] = 4
     with pytest.raises(ValueError, match="add up to 5, its total is 4"):
-        detector_bars([Panel(table, "Units")])
+        detector_bars([Panel(table, "Units")], "Detectors")
 
 
 def test_missing_categories_count_as_none_and_the_total_is_their_sum():
     table = pd.DataFrame({"bar": "conv1", "category": ["color", "part"], "value": [3, 1]})
-    _, drawn = detector_bars([Panel(table, "Unique detectors")])
+    _, drawn = detector_bars([Panel(table, "Unique detectors")], "Detectors")
     assert drawn.set_index("category")["value"].to_dict() == {
         "object": 0,
         "part": 1,
@@ -202,7 +204,9 @@ def test_missing_categories_count_as_none_and_the_total_is_their_sum():
 def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal):
     nan = [np.nan] * 6
     table = bars_table({"known": [2, 0, 0, 0, 0, 1], "unknown": nan})
-    figure, drawn = detector_bars([Panel(table, "Unique detectors")], horizontal=horizontal)
+    figure, drawn = detector_bars(
+        [Panel(table, "Unique detectors")], "Detectors", horizontal=horizontal
+    )
     values = drawn.set_index(["bar", "category"])["value"]
     assert values["known"].tolist() == [2, 0, 0, 0, 0, 1, 3]
     assert values["unknown"].tolist() == pytest.approx([np.nan] * 7, nan_ok=True)
@@ -215,14 +219,14 @@ def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal):
 def test_unknown_category_is_refused():
     table = pd.DataFrame({"bar": ["a"], "category": ["colour"], "value": [1]})
     with pytest.raises(ValueError, match="colour"):
-        detector_bars([Panel(table, "Unique detectors")])
+        detector_bars([Panel(table, "Unique detectors")], "Detectors")
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
 def test_bars_without_detectors_or_networks(horizontal):
     nothing = Panel(pd.DataFrame(columns=COLUMNS), "Unique detectors")
     none_detects = Panel(bars_table({"untrained": [0] * 6}, 0.0, 0.0, 0.0), "Unique detectors")
-    figure, drawn = detector_bars([nothing, none_detects], horizontal=horizontal)
+    figure, drawn = detector_bars([nothing, none_detects], "Detectors", horizontal=horizontal)
     assert drawn["value"].tolist() == [0.0] * 7
     assert texts(figure.axes[1], "total") == ["0"]
     axes = figure.axes[1]
@@ -231,7 +235,9 @@ def test_bars_without_detectors_or_networks(horizontal):
 
 def test_panels_of_one_label_share_a_scale():
     small, large = (bars_table({"a": [n, 0, 0, 0, 0, 0]}) for n in (2, 40))
-    figure, _ = detector_bars([Panel(small, "Units"), Panel(large, "Units"), Panel(small, "Other")])
+    figure, _ = detector_bars(
+        [Panel(small, "Units"), Panel(large, "Units"), Panel(small, "Other")], "Detectors"
+    )
     tops = [axes.get_ylim()[1] for axes in figure.axes]
     assert tops[0] == tops[1] > 40 > tops[2]
 
@@ -534,7 +540,7 @@ def test_unit_images_are_the_top_images_of_the_unit():
 
 def test_area_of_the_binary_map_is_that_of_the_upsampled_map():
     shown = shown_units(2)
-    _, drawn = unit_detectors([shown], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([shown], GEOMETRY, "conv5", "A network")
     assert drawn["image"].tolist() == shown.names
     assert drawn["rank"].tolist() == [1, 2]
     for values, area in zip(shown.maps, drawn["area"], strict=True):
@@ -542,16 +548,18 @@ def test_area_of_the_binary_map_is_that_of_the_upsampled_map():
         assert area == pytest.approx(fine.mean(), abs=0.01)
     # A strict comparison: a map that is nowhere above T_k shows nothing.
     silent = replace(shown, threshold=float(shown.maps.max()))
-    _, drawn = unit_detectors([silent], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([silent], GEOMETRY, "conv5", "A network")
     assert drawn["area"].tolist() == [0.0, 0.0]
 
 
 def test_no_units_and_units_without_images():
-    _, drawn = unit_detectors([], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([], GEOMETRY, "conv5", "A network")
     assert drawn.empty
-    _, drawn = activation_maps([], np.empty((0, 3)), np.empty((0, 4)), GEOMETRY, "conv5", 0.005)
+    _, drawn = activation_maps(
+        [], np.empty((0, 3)), np.empty((0, 4)), GEOMETRY, "conv5", 0.005, "A network"
+    )
     assert drawn.empty
-    _, drawn = unit_detectors([shown_units(0)], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([shown_units(0)], GEOMETRY, "conv5", "A network")
     assert drawn.empty
 
 
@@ -570,7 +578,7 @@ def test_names_are_text_and_no_formula():
 def test_distribution_is_drawn_as_the_table_says():
     counts, edges = np.array([[6, 3, 1, 0]]), np.array([[0, 0.5, 1, 1.5, 2]], np.float32)
     unit = shown_units(1)
-    figure, drawn = activation_maps([unit], counts, edges, GEOMETRY, "conv5", 0.1)
+    figure, drawn = activation_maps([unit], counts, edges, GEOMETRY, "conv5", 0.1, "A network")
     share = drawn[drawn["quantity"] == "share"]
     assert share["value"].tolist() == [0.6, 0.3, 0.1, 0.0]
     assert share["low"].tolist() == edges[0, :-1].tolist()
@@ -587,7 +595,9 @@ def test_dead_unit_is_drawn():
         1, "", "", 0.0, 0.0, ["a"], [np.zeros((8, 8, 3), np.uint8)], np.zeros((1, 2, 2))
     )
     edges = np.array([[0, 0.5, 1]], np.float32)
-    _, drawn = activation_maps([dead], np.array([[9, 0]]), edges, GEOMETRY, "conv5", 0.005)
+    _, drawn = activation_maps(
+        [dead], np.array([[9, 0]]), edges, GEOMETRY, "conv5", 0.005, "A network"
+    )
     assert drawn[drawn["quantity"] == "area"]["value"].tolist() == [0.0]
 
 
@@ -598,7 +608,9 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
     written = []
     for folder in ("a", "b"):
         files = [tmp_path / folder / f"bars.{kind}" for kind in ("pdf", "png", "csv")]
-        figure, drawn = detector_bars([Panel(bars_table({"α": [1, 0, 0, 0, 0, 2]}), "Units")])
+        figure, drawn = detector_bars(
+            [Panel(bars_table({"α": [1, 0, 0, 0, 0, 2]}), "Units")], "Detectors"
+        )
         save(figure, files[0], files[1], drawn, files[2])
         written.append([file.read_bytes() for file in files])
         assert sorted(p.name for p in files[0].parent.iterdir()) == [

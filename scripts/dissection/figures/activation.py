@@ -31,7 +31,7 @@ def activation_maps(
     geometry: Geometry,
     layer: str,
     quantile: float,
-    title: str = "",
+    title: str,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw image, activation map, distribution with T_k, and binary map of units.
 
@@ -60,8 +60,7 @@ def activation_maps(
     top = 0.52
     height = top + PITCH * max(len(units), 1)
     figure = Figure((SLIDE, height))
-    if title:
-        figure.text(0.1 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
+    figure.text(0.1 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
     if not units:
         figure.text(0.5, 0.4, "no units: nothing to show", ha="center", va="center")
         return figure, pd.DataFrame(columns=COLUMNS)

@@ -39,8 +39,8 @@ WHISKER = {
 @styled
 def detector_bars(
     panels: Sequence[Panel],
+    title: str,
     *,
-    title: str = "",
     horizontal: bool = False,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw detectors by category as stacked bars, in one panel or several side by side.
@@ -204,7 +204,7 @@ def _explain(figure: Figure, tables: list[pd.DataFrame], title: str, horizontal:
             handletextpad=0.4,
             columnspacing=1.0,
         )
-    elif title:
+    else:
         figure.suptitle(title, fontsize=TITLE, x=0.01, ha="left")
     marks = {}  # what stands in the legend, and how: a whisker shows both of its ends
     if any(table["high"].notna().any() for table in tables):

@@ -161,7 +161,7 @@ def swatch_label(
     text: str,
     color: str,
     *,
-    offset: float = 0.0,
+    offset: float,
     mark: str = "\N{BLACK SQUARE}",
 ) -> None:
     """Write a name beside a mark of its colour, from x rightwards (axes fraction, data y)."""

@@ -198,7 +198,7 @@ def unit_images(
 
 @styled
 def unit_detectors(
-    units: Sequence[UnitImages], geometry: Geometry, layer: str, title: str = ""
+    units: Sequence[UnitImages], geometry: Geometry, layer: str, title: str
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw units as rows of their top images, darkened outside the binary map M_k = S_k > T_k.
 
@@ -226,8 +226,7 @@ def unit_detectors(
     top = 0.3
     height = top + max(rows, 1) * (CAPTION + side + 0.09)
     figure = Figure((SLIDE, height))
-    if title:
-        figure.text(0.05 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
+    figure.text(0.05 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
     figure.text(
         1 - 0.05 / SLIDE, 1 - 0.16 / height, EXPLANATION, fontsize=SMALL, ha="right", va="center"
     )
