@@ -590,6 +590,24 @@ def test_distribution_is_drawn_as_the_table_says():
     assert drawn[drawn["quantity"] == "threshold"]["value"].tolist() == [1.0]
 
 
+@pytest.mark.parametrize(("shift", "above"), [(-9.0, "top 10 %"), (0.0, "top 10 %"), (-9.0, "")])
+def test_distribution_of_negative_activations(shift, above):
+    """All is drawn as of activations above 0, so much further to the left."""
+    unit = shown_units(1)
+    threshold = 1.0 if above else float(unit.maps[0].max())
+    unit = replace(unit, maps=unit.maps + shift, threshold=threshold + shift)
+    edges = np.array([[0, 0.5, 1, 1.5, 2]], np.float32) + shift
+    figure, _ = activation_maps([unit], np.array([[6, 3, 1, 0]]), edges, GEOMETRY, "", 0.1, "")
+    axes = next(a for a in figure.axes if a.get_xlabel().startswith("activation"))
+    assert axes.get_xlim() == (shift, 2 + shift)
+    assert axes.lines[0].get_xdata() == [threshold + shift] * 2
+    assert axes.texts[0].get_text().split("\n")[1] == (above or "never exceeded")
+    (shown,) = figure.axes[1].images
+    low, high = shown.get_clim()
+    assert low <= threshold + shift <= high
+    assert low <= unit.maps[0].min() < unit.maps[0].max() == high
+
+
 def test_dead_unit_is_drawn():
     dead = UnitImages(
         1, "", "", 0.0, 0.0, ["a"], [np.zeros((8, 8, 3), np.uint8)], np.zeros((1, 2, 2))
