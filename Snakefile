@@ -30,5 +30,6 @@ rule all:
     input:
         figures_of_the_run,
         unit_pages,
+        rules.list_concepts.output,
         rules.judge_claims.output,
         rules.make_report.output,

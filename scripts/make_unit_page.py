@@ -15,6 +15,7 @@ from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.report.unit_page import units_page
 from dissection.scoring.detectors import mark_detections
+from dissection.scoring.notes import firing_note
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
         # The images that excite one unit often excite others too.
         functools.lru_cache(maxsize=4096)(Broden(files.dataset).load_image),
         params.iou_threshold,
+        firing_note(units["cannot_fire"]),
         CATEGORY_COLORS,
     )
     with whole_file(snakemake.output.page) as path:

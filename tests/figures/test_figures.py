@@ -437,6 +437,9 @@ def test_samples_show_every_category_before_any_twice():
     assert choose_samples([{}, {}], 1) == [0]
 
 
+CONCEPTS = pd.DataFrame({"within_reach": [True, False, True]})
+
+
 def statistics():
     table = pd.DataFrame({"category": [*CATEGORIES, "total"], "labels": [3, 0, 1, 0, 1, 2, 7]})
     return table.assign(mean_images=[2.0, 0, 4, 0, 1, 9, np.nan], images=6)
@@ -449,7 +452,9 @@ def test_samples_table_has_the_share_of_every_label():
     assert sample.labels("scene") == {7}
     assert sample.labels("object") == set()
     names = ["", "", "", "", "", "leg", "arm", "harbour-s"]
-    figure, drawn = dataset_samples([sample], names, statistics(), statistics(), "Labels")
+    figure, drawn = dataset_samples(
+        [sample], names, statistics(), statistics(), CONCEPTS, "1 of 3 is too large", "Labels"
+    )
     shares = drawn[drawn["panel"] == "samples"]
     assert shares[["image", "category", "label", "value"]].to_numpy().tolist() == [
         ["a.png", "part", "leg", 0.5],
@@ -459,11 +464,13 @@ def test_samples_table_has_the_share_of_every_label():
     numbers = drawn[(drawn["panel"] == "statistics") & (drawn["quantity"] == "labels")]
     assert numbers["value"].tolist() == [3, 0, 1, 0, 1, 2, 7]
     assert "harbour" in [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert "1 of 3 is too large" in [text.get_text() for text in figure.texts]
+    assert drawn.set_index("quantity")["value"]["out_of_reach"] == 1
 
 
 def test_data_set_without_samples_or_labels():
     none = statistics().assign(labels=0, mean_images=0.0, images=0)
-    _, drawn = dataset_samples([], [""], none, none, "Labels")
+    _, drawn = dataset_samples([], [""], none, none, CONCEPTS.head(0), "0 of 0", "Labels")
     assert (drawn["panel"] == "statistics").all()
 
 
@@ -723,8 +730,13 @@ def layer(tmp_path_factory):
 
 def test_slide04_script(layer):
     folder, files = layer
-    files = {"dataset": files["dataset"], "published": PUBLISHED / "broden.csv"}
-    table = run_script("slide04_broden", folder, files)
+    CONCEPTS.to_csv(folder / "concepts.csv", index=False)
+    files = {
+        "dataset": files["dataset"],
+        "published": PUBLISHED / "broden.csv",
+        "concepts": folder / "concepts.csv",
+    }
+    table = run_script("slide04_broden", folder, files, iou_threshold=0.04)
     shown = table[table["panel"] == "samples"]
     assert set(shown["category"]) == {"object", "scene", "texture", "color"}
     assert shown["image"].nunique() == 4

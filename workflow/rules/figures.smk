@@ -7,6 +7,7 @@ if "slide04_broden" in CONFIG["figures"]:
         """Slide 4: images with their label maps, and the data set in numbers."""
         input:
             dataset=dataset_folder,
+            concepts=rules.list_concepts.output.concepts,
             published="workflow/published/broden.csv",
             code=code("slide04_broden"),
         output:
@@ -18,6 +19,8 @@ if "slide04_broden" in CONFIG["figures"]:
         localrule: True
         conda:
             "../../environment.yml"
+        params:
+            iou_threshold=DISSECTION["iou_threshold"],
         script:
             script_path("slide04_broden")
 

@@ -71,6 +71,12 @@ rule make_report:
             f"workflow/report/captions/{figure}.rst" for figure in CONFIG["figures"]
         ],
         claims=rules.judge_claims.output.claims,
+        concepts=rules.list_concepts.output.concepts,
+        units=[
+            dissected(name, layer, "units.csv")
+            for name, network in NETWORKS.items()
+            for layer in network["layers"]
+        ],
         template="workflow/report/report.html",
         lock="requirements.lock",
         code=code("make_report"),
@@ -91,6 +97,7 @@ rule make_report:
             for name, network in NETWORKS.items()
             for layer in network["layers"]
         ],
+        iou_threshold=DISSECTION["iou_threshold"],
         configuration=CONFIG,
         configuration_file=os.path.relpath(workflow.configfiles[0], ROOT),
     script:

@@ -103,6 +103,8 @@ def dataset_samples(
     names: Sequence[str],
     statistics: pd.DataFrame,
     published: pd.DataFrame,
+    concepts: pd.DataFrame,
+    reach_note: str,
     title: str,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw images beside their labels in six categories, and the data set in numbers.
@@ -115,7 +117,10 @@ def dataset_samples(
     statistics, published : DataFrame
         Of this data set and of the paper's: ``category`` (six and "total"), ``labels``,
         ``mean_images`` (images a label), ``images``.
-    title : str
+    concepts : DataFrame
+        Of this data set: ``within_reach``, whether a concept's size allows it to be detected.
+    reach_note, title : str
+        The note says how many concepts are too large to be detected.
 
     Returns
     -------
@@ -138,6 +143,7 @@ def dataset_samples(
         axes = figure.add_axes((0.09 + 0.5 * index, 0.42 / height, 0.21, 1.02 / height))
         tables.append(_statistics(axes, statistics, published, quantity, heading))
     tables.append(_sizes(figure, statistics, published))
+    tables.append(_reach(figure, concepts, reach_note))
     return figure, pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
 
 
@@ -191,6 +197,14 @@ def _sizes(figure: Figure, statistics: pd.DataFrame, published: pd.DataFrame) ->
     )
     row = {"panel": "statistics", "category": "total", "quantity": "images"}
     return pd.DataFrame([row | {"value": images[0], "published": images[1]}])
+
+
+def _reach(figure: Figure, concepts: pd.DataFrame, note: str) -> pd.DataFrame:
+    """Beside that, how many concepts are too large to be detected."""
+    x, y = 1 - 0.05 / SLIDE, 0.1 / figure.get_figheight()
+    figure.text(x, y, note, fontsize=SMALL, ha="right", va="center")
+    row = {"panel": "statistics", "category": "total", "quantity": "out_of_reach"}
+    return pd.DataFrame([row | {"value": int((~concepts["within_reach"]).sum())}])
 
 
 def _colors(samples: Sequence[Sample], category: str) -> dict[int, str]:

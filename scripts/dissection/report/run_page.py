@@ -47,7 +47,8 @@ def report_page(
     claims: pd.DataFrame | None,
     configuration: str,
     configuration_file: str,
-    unit_pages: Sequence[tuple[str, str, str]],
+    unit_pages: Sequence[tuple[str, str, str, str]],
+    reach_note: str,
     versions: Sequence[tuple[str, str]],
 ) -> str:
     """Return the report as HTML.
@@ -66,7 +67,10 @@ def report_page(
         YAML, with all defaults.
     configuration_file : str
         To name in commands; the default one is left out.
-    unit_pages : sequence of (network, layer, path relative to the report)
+    unit_pages : sequence of (network, layer, path relative to the report, note)
+        The note is about units that cannot fire, and may be empty.
+    reach_note : str
+        About concepts that are too large to be detected.
     versions : sequence of (name, version)
     """
     rows = []
@@ -117,6 +121,7 @@ def report_page(
         figures=shown,
         option=option,
         unit_pages=unit_pages,
+        reach_note=reach_note,
         command=f"snakemake --cores 2{option}",
         versions="\n".join(f"{name} {version}" for name, version in versions),
         configuration=configuration,

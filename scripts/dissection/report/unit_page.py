@@ -68,6 +68,7 @@ def units_page(
     geometry: Geometry,
     load_image: Callable[[int], np.ndarray],
     iou_threshold: float,
+    firing_note: str,
     colours: Mapping[str, str],
     images: int = 6,
 ) -> str:
@@ -80,7 +81,8 @@ def units_page(
     title, layer : str
         The network's readable name, and its layer.
     units : DataFrame
-        As `scoring.unit_table` makes it, best first, with the columns of `mark_detections`.
+        As `scoring.unit_table` makes it, best first, with ``cannot_fire`` and the columns of
+        `scoring.mark_detections`.
     thresholds : float32 (units,)
     top_images : TopImages
     geometry : Geometry
@@ -88,6 +90,8 @@ def units_page(
         From the number of an image to uint8 (h, w, 3).
     iou_threshold : float
         To be named: what a unit detects is said by the table.
+    firing_note : str
+        About units that cannot fire; may be empty.
     colours : mapping of category to colour
     images : int
         Shown of each unit, at most.
@@ -121,6 +125,7 @@ def units_page(
                 "category": row["category"],
                 "label": concept_name(row["label"]),
                 "detects": row["detects"],
+                "cannot_fire": row["cannot_fire"],
                 "search": " ".join(concept["label"] for concept in concepts if concept["detects"]),
                 "concepts": sorted(concepts, key=lambda concept: -concept["iou"]),
                 "strip": base64.b64encode(encoded.getvalue()).decode(),
@@ -137,5 +142,6 @@ def units_page(
         detecting=len(detecting),
         counts={category: detecting.count(category) for category in CATEGORIES},
         iou_threshold=iou_threshold,
+        firing_note=firing_note,
         colours=dict(colours),
     )

@@ -35,6 +35,13 @@ class DetectorCounts(NamedTuple):
     unique: np.ndarray
 
 
+def exceeds(iou: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Whether each IoU is above, not at, the threshold, which is at least 0 and below 1."""
+    if not 0 <= iou_threshold < 1:
+        raise InputError(f"IoU threshold {iou_threshold}: give a number from 0 up to 1.")
+    return iou > iou_threshold
+
+
 def detector_counts(best: BestConcepts, iou_threshold: float) -> DetectorCounts:
     """Count detectors and distinct concepts by both rules.
 
@@ -122,9 +129,7 @@ def mark_detections(units: pd.DataFrame, iou_threshold: float) -> pd.DataFrame:
 
 def _detects(iou: np.ndarray, iou_threshold: float) -> np.ndarray:
     """Which of the best concepts (..., units, 6) are detected: bool (..., 2, units, 6), by rule."""
-    if not 0 <= iou_threshold < 1:
-        raise InputError(f"IoU threshold {iou_threshold}: give a number from 0 up to 1.")
-    detects = iou > iou_threshold
+    detects = exceeds(iou, iou_threshold)
     top = np.arange(len(CATEGORIES)) == iou.argmax(axis=-1)[..., None]
     return np.stack([detects & top, detects], axis=-3)
 
