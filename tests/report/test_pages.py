@@ -58,6 +58,7 @@ def made_up_units(n, evil=True):
             "category": CATEGORIES[top] if iou[top] > 0 else "",
             "label": labels[top],
             "score": iou[top],
+            "cannot_fire": "saturated" if k == n - 1 else "",
         }
         for c, category in enumerate(CATEGORIES):
             row |= {f"{category}-label": labels[c], f"{category}-iou": iou[c]}
@@ -87,6 +88,7 @@ def write_units_page(path, units, title=QUOTES, layer=EVIL):
         GEOMETRY,
         image_of,
         0.04,
+        f"1 of {n} units cannot fire {EVIL}",
         CATEGORY_COLORS,
     )
     path.write_text(page, encoding="utf-8")
@@ -147,7 +149,8 @@ def write_report(path, claims=None, configuration_file="config/smoke.yaml", run=
         claims,
         f"run: x\ntitle: {EVIL}\n",
         configuration_file,
-        [(EVIL, QUOTES, "units/net/conv1.html")],
+        [(EVIL, QUOTES, "units/net/conv1.html", f"3 units cannot fire {EVIL}")],
+        f"2 concepts are too large {EVIL}.",
         [("Python", "3.11"), (EVIL, QUOTES)],
     )
     path.write_text(page, encoding="utf-8")
@@ -251,7 +254,7 @@ def test_units_are_shown_best_first(page):
         ]
         assert article["weak"] == [-iou <= 0.04 for iou, _, _ in best]
         dead = row["score"] == 0
-        assert article.get("note") == ("It overlaps with no concept." if dead else None)
+        assert article.get("note") == ("It cannot fire: saturated." if dead else None)
     assert dead, "the last one"
 
 
