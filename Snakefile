@@ -31,5 +31,6 @@ rule all:
     input:
         [RUN.figure(figure).values() for figure in CONFIG["figures"]],
         [page for *_, page in RUN.unit_pages()],
+        rules.list_concepts.output,
         rules.judge_claims.output,
         rules.make_report.output,

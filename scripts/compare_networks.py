@@ -6,6 +6,7 @@ from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.scoring.detectors import PUBLISHED_RULE, TOP_LABEL
 
 
 def main() -> None:
@@ -17,8 +18,8 @@ def main() -> None:
         counts[f"{title} ({accuracy:.1%})"] = pd.read_csv(detectors)
     figure, drawn = detector_bars(
         [
-            Panel(detector_table(counts, "per_category", "unique"), "Unique detectors"),
-            Panel(detector_table(counts, "top_label", "units"), "Detectors, by best concept"),
+            Panel(detector_table(counts, PUBLISHED_RULE, "unique"), "Unique detectors"),
+            Panel(detector_table(counts, TOP_LABEL, "units"), "Detectors, by best concept"),
         ],
         title=snakemake.params.heading,
         horizontal=True,

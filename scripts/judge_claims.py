@@ -5,6 +5,7 @@ import pandas as pd
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.report.claims import Evidence, judge, read_claims
+from dissection.scoring.detectors import PUBLISHED_RULE
 
 
 def main() -> None:
@@ -13,9 +14,11 @@ def main() -> None:
     layers: dict[str, list[str]] = {}
     for network, layer in keys:
         layers.setdefault(network, []).append(layer)
+    tables = map(pd.read_csv, files.detectors)
+    counts = [table[table["rule"] == PUBLISHED_RULE] for table in tables]
     rotated = params.rotated
     evidence = Evidence(
-        detectors=dict(zip(keys, map(pd.read_csv, files.detectors), strict=True)),
+        detectors=dict(zip(keys, counts, strict=True)),
         layers=layers,
         groups=params.groups,
         rotation=pd.read_csv(files.rotation[0]) if rotated else None,

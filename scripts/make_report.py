@@ -10,6 +10,7 @@ import yaml
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.report.run_page import report_page
+from dissection.scoring.notes import firing_note, reach_note
 
 PACKAGES = (
     "snakemake",
@@ -31,6 +32,8 @@ def main() -> None:
             params.figures.items(), files.figures, files.captions, strict=True
         )
     }
+    concepts = pd.read_csv(files.concepts, keep_default_na=False)
+    layers = [pd.read_csv(file, keep_default_na=False) for file in files.units]
     page = report_page(
         Path(files.template).read_text(encoding="utf-8"),
         params.run,
@@ -39,7 +42,11 @@ def main() -> None:
         yaml.safe_dump(dict(params.configuration), sort_keys=False, allow_unicode=True),
         params.configuration_files,
         params.overrides,
-        params.unit_pages,
+        [
+            (*page, firing_note(units["cannot_fire"]))
+            for page, units in zip(params.unit_pages, layers, strict=True)
+        ],
+        f"{reach_note(concepts, params.iou_threshold)}.",
         [("Python", platform.python_version())] + [(name, version(name)) for name in PACKAGES],
     )
     with whole_file(snakemake.output.report) as path:

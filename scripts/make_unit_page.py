@@ -14,6 +14,8 @@ from dissection.datasets.broden import Broden
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.report.unit_page import units_page
+from dissection.scoring.detectors import mark_detections
+from dissection.scoring.notes import firing_note
 
 
 def main() -> None:
@@ -23,13 +25,14 @@ def main() -> None:
         Path(files.template).read_text(encoding="utf-8"),
         params.title,
         params.layer,
-        units,
+        mark_detections(units, params.iou_threshold),
         np.load(files.thresholds),
         TopImages.load(files.top_images),
         Geometry.from_json(json.loads(Path(files.geometry).read_text(encoding="utf-8"))),
         # The images that excite one unit often excite others too.
         functools.lru_cache(maxsize=4096)(Broden(files.dataset).load_image),
         params.iou_threshold,
+        firing_note(units["cannot_fire"]),
         CATEGORY_COLORS,
     )
     with whole_file(snakemake.output.page) as path:

@@ -1,14 +1,17 @@
 """Find each unit's best concepts and count the detectors, with interval and chance level."""
 
+import json
 from functools import reduce
 from operator import add
+from pathlib import Path
 
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
 from dissection.scoring.bootstrap import bootstrap_detectors
-from dissection.scoring.detectors import count_detectors
+from dissection.scoring.detectors import PUBLISHED_RULE, count_detectors
 from dissection.scoring.iou import unit_table
+from dissection.scoring.notes import firing_note
 from dissection.scoring.tally import Tally
 
 
@@ -18,7 +21,9 @@ def main() -> None:
     tally = reduce(add, map(Tally.load, snakemake.input.tallies))
     chance = reduce(add, map(Tally.load, snakemake.input.chances))
 
+    silent = json.loads(Path(snakemake.input.cannot_fire).read_text(encoding="utf-8"))
     units = unit_table(tally, store.names, store.primary)
+    units["cannot_fire"] = [silent.get(str(unit), "") for unit in units["unit"]]
     counts = ["rule", "category", "units", "unique"]
     detectors = (
         count_detectors(units, params.iou_threshold)[counts]
@@ -44,8 +49,11 @@ def main() -> None:
     for table, target in ((units, snakemake.output.units), (detectors, snakemake.output.detectors)):
         with whole_file(target) as path:
             table.to_csv(path, index=False)
-    total = detectors.query("rule == 'per_category' and category == 'total'").iloc[0]
+    published = detectors[detectors["rule"] == PUBLISHED_RULE]
+    total = published[published["category"] == "total"].iloc[0]
     log.info("%d unique detectors, %d units", total["unique"], total["units"])
+    if note := firing_note(units["cannot_fire"]):
+        log.warning("%s", note)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from dissection.datasets.broden import Broden
 from dissection.figures.dataset import Sample, choose_samples, dataset_samples
 from dissection.figures.style import save
 from dissection.jobs.logs import logged, progress
+from dissection.scoring.notes import reach_note
 
 SAMPLES = 5
 CANDIDATES = 400  # images, evenly spaced over the data set, that samples are chosen from
@@ -25,11 +26,14 @@ def main() -> None:
         Sample(data.image_names[i], data.load_image(i), *data.load_labels(i)) for i in chosen
     ]
 
+    concepts = pd.read_csv(snakemake.input.concepts, keep_default_na=False)
     figure, drawn = dataset_samples(
         samples,
         data.names,
         data.statistics(),
         pd.read_csv(snakemake.input.published),
+        concepts,
+        reach_note(concepts, snakemake.params.iou_threshold),
         title="Images of the data set and their labels",
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)

@@ -11,7 +11,7 @@ from dissection.activations.top_images import TopImages
 from dissection.datasets.broden import Broden
 from dissection.figures.activation import activation_maps
 from dissection.figures.style import save
-from dissection.figures.units import best_unit, choose_units, unit_images
+from dissection.figures.units import best_unit, named_units, unit_images
 from dissection.jobs.logs import logged
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     files, params = snakemake.input, snakemake.params
     data = Broden(files.dataset)
     units = pd.read_csv(files.units, keep_default_na=False)
-    chosen = choose_units(units, params.units or best_unit(units))
+    chosen = named_units(units, params.units or best_unit(units))
     shown = unit_images(
         chosen,
         TopImages.load(files.top_images),

@@ -12,6 +12,7 @@ from dissection.datasets.broden import Broden
 from dissection.figures.style import save
 from dissection.figures.units import choose_units, unit_detectors, unit_images
 from dissection.jobs.logs import logged
+from dissection.scoring.detectors import mark_detections
 
 PER_CATEGORY = 3
 IMAGES = 6
@@ -22,7 +23,7 @@ def main() -> None:
     data = Broden(files.dataset)
     units = pd.read_csv(files.units, keep_default_na=False)
     shown = unit_images(
-        choose_units(units, params.units, params.iou_threshold, PER_CATEGORY),
+        choose_units(mark_detections(units, params.iou_threshold), params.units, PER_CATEGORY),
         TopImages.load(files.top_images),
         np.load(files.thresholds),
         data.image_names,

@@ -6,10 +6,13 @@ from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table, published_table
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.scoring.detectors import PUBLISHED_RULE, TOP_LABEL
 
 PUBLISHED = "AlexNet-Places205"  # shown where the paper's tables do not have this network
-PER_CATEGORY = "Counted per category, as in the paper"
-TOP_LABEL = "Counted once, by top label"
+HEADINGS = {
+    PUBLISHED_RULE: "Counted per category, as in the paper",
+    TOP_LABEL: "Counted once, by top label",
+}
 
 
 def main() -> None:
@@ -25,10 +28,12 @@ def main() -> None:
     label = "Unique detectors"
     figure, drawn = detector_bars(
         [
-            Panel(detector_table(counts, "per_category", "unique"), label, PER_CATEGORY),
-            Panel(detector_table(counts, "top_label", "unique"), label, TOP_LABEL),
+            *(
+                Panel(detector_table(counts, rule, "unique"), label, heading)
+                for rule, heading in HEADINGS.items()
+            ),
             Panel(
-                published_table(published, "unique").assign(bar=bar),
+                published_table(published).assign(bar=bar),
                 "Unique detectors (Broden)",
                 "As published",
             ),

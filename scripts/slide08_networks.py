@@ -6,6 +6,7 @@ from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table, published_table
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.scoring.detectors import PUBLISHED_RULE
 
 # The paper's Figure 7: one network of each kind of architecture and supervision. Shown beside a run
 # that has none of the paper's networks.
@@ -35,9 +36,9 @@ def main() -> None:
     published, are_the_same = published_counts(snakemake.input.published, list(counts))
     figure, drawn = detector_bars(
         [
-            Panel(detector_table(counts, "per_category", "unique"), "Unique detectors", "This run"),
+            Panel(detector_table(counts, PUBLISHED_RULE, "unique"), "Unique detectors", "This run"),
             Panel(
-                published_table(published, "unique"),
+                published_table(published),
                 # Panels of one label have one scale.
                 f"Unique detectors{'' if are_the_same else ' of 1,197 concepts'}",
                 "Published (Bau et al. 2017)",

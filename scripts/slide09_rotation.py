@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dissection.figures.curves import category_curves
-from dissection.figures.style import SLIDE, save
+from dissection.figures.style import save
 from dissection.jobs.logs import logged
 
 
@@ -17,9 +17,9 @@ def main() -> None:
     figure, drawn = category_curves(
         "alpha",
         table,
+        {"network": "accuracy", "linear probe": "probe_accuracy"},
         x_label="Rotation α, from the network's own basis (0) to a random one (1)",
         title=f"{params.title} {params.layer}, rotated towards {bases} random bases",
-        below={"network": "accuracy", "linear probe": "probe_accuracy"},
         reference=(
             published["alpha"],
             start * (1 + published["unique_change"]),
@@ -27,7 +27,6 @@ def main() -> None:
                 "-", "\N{MINUS SIGN}"
             ),
         ),
-        width=SLIDE * 0.7,
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
 

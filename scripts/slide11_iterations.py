@@ -3,8 +3,9 @@
 import pandas as pd
 
 from dissection.figures.curves import category_curves
-from dissection.figures.style import SLIDE, save
+from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.scoring.detectors import PUBLISHED_RULE
 
 
 def main() -> None:
@@ -12,16 +13,16 @@ def main() -> None:
     training = pd.read_csv(snakemake.input.training).set_index("iteration")["accuracy"]
     tables = []
     for iteration, file in zip(params.iterations, snakemake.input.detectors, strict=True):
-        counts = pd.read_csv(file).query("rule == 'per_category'")
+        counts = pd.read_csv(file)
+        counts = counts[counts["rule"] == PUBLISHED_RULE]
         tables.append(counts.assign(iteration=iteration, accuracy=training.get(iteration)))
     figure, drawn = category_curves(
         "iteration",
         pd.concat(tables, ignore_index=True),
+        {"held out": "accuracy"},
         x_label="Training iteration (logarithmic)",
         title=f"{params.title} {params.layer}: detectors emerge during training",
         log=True,
-        below={"held out": "accuracy"},
-        width=SLIDE * 0.7,
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
 

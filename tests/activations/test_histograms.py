@@ -8,37 +8,47 @@ from hypothesis import strategies as st
 from dissection.activations.histograms import activation_histograms
 from dissection.errors import InputError
 
+# Least and greatest value, a power of two apart: bin edges are exact, so that all agree on values
+# at an edge.
+RANGES = {
+    "a ReLU's": (0, 16),
+    "never 0": (3, 16),
+    "dead": (0, 0),
+    "a GELU's": (-2, 14),
+    "mostly negative": (-15, 1),
+    "negative": (-40, -8),
+    "constant": (5, 5),
+    "negative constant": (-3, -3),
+}
 
-@settings(max_examples=30, deadline=None)
+
+@settings(max_examples=60, deadline=None)
 @given(
-    images=st.integers(1, 9),
-    units=st.integers(1, 4),
+    images=st.integers(2, 9),
+    ranges=st.lists(st.sampled_from(list(RANGES.values())), min_size=1, max_size=4),
     bins=st.integers(1, 12),
     dtype=st.sampled_from([np.float16, np.float32]),
     seed=st.integers(0, 10**6),
 )
-def test_equals_numpy(images, units, bins, dtype, seed):
+def test_equals_numpy(images, ranges, bins, dtype, seed):
     rng = np.random.default_rng(seed)
-    # Powers of two as maxima: bin edges are exact, so that both agree on values at an edge.
-    values = rng.integers(-8, 17, (images, units, 3, 2)).astype(dtype)
-    values[:, 0] = 0
-    values[0, 1:, 0, 0] = 16
+    values = np.stack([rng.integers(a, b + 1, (images, 3, 2)) for a, b in ranges], 1).astype(dtype)
+    values[0, :, 0, 0], values[-1, :, 2, 1] = zip(*ranges, strict=True)
     cut = int(rng.integers(0, images + 1))
     counts, edges = activation_histograms(
         [values[:cut], values[cut:]], values.max(axis=(0, 2, 3)).astype(np.float32), bins
     )
-    for unit in range(units):
-        top = 1 if unit == 0 else 16
-        positive = values[:, unit][values[:, unit] > 0].astype(np.float64)
+    assert counts.dtype == np.int64
+    assert edges.dtype == np.float32
+    for unit, (least, greatest) in enumerate(ranges):
+        low = min(least, 0)
+        width = greatest - low or 1
+        assert (edges[unit][0], edges[unit][-1]) == (low, low + width)
+        np.testing.assert_allclose(np.diff(edges[unit]), width / bins, rtol=1e-4)
         # A value belongs to the bin of the part of the range that it lies in.
-        expected = np.bincount(
-            np.minimum(positive * (bins / top), bins - 1).astype(int), minlength=bins
-        )
-        expected[0] += values[:, unit].size - len(positive)
+        place = (values[:, unit].astype(np.float64) - low) * (bins / width)
+        expected = np.bincount(np.minimum(place, bins - 1).astype(int).ravel(), minlength=bins)
         assert counts[unit].tolist() == expected.tolist()
-        assert edges[unit][0] == 0
-        assert edges[unit][-1] == top
-    assert counts.sum() == values.size
 
 
 def test_maxima_of_another_layer_are_refused():

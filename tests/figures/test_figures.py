@@ -32,6 +32,7 @@ from dissection.figures.units import (
     UnitImages,
     best_unit,
     choose_units,
+    named_units,
     unit_detectors,
     unit_images,
 )
@@ -156,7 +157,9 @@ def test_labels_with_room_stay_where_they_are():
 def test_stacked_bars_are_as_long_as_the_table_says(horizontal):
     counts = {"conv1": [0, 0, 0, 0, 2, 3], "conv5": [13, 7, 4, 1, 0, 0]}
     table = bars_table(counts, low=1.0, high=30.0, chance=2.0)
-    figure, drawn = detector_bars([Panel(table, "Unique detectors")], horizontal=horizontal)
+    figure, drawn = detector_bars(
+        [Panel(table, "Unique detectors")], "Detectors", horizontal=horizontal
+    )
     axes = figure.axes[0]
     found = lengths(axes, horizontal)
     for position, bar in enumerate(counts):
@@ -175,23 +178,17 @@ def test_stacked_bars_are_as_long_as_the_table_says(horizontal):
     assert [line[:, along].tolist() for line in drawn_lines(axes, "chance")] == [[2]] * 2
 
 
-@pytest.mark.parametrize("horizontal", [False, True])
-def test_grouped_bars_have_a_bar_for_the_total(horizontal):
+def test_counts_that_do_not_add_up_are_not_stacked():
     # By the per-category rule units of two categories count once in the total.
     table = bars_table({"a": [3, 2, 0, 0, 0, 0]})
     table.loc[table["category"] == "total", "value"] = 4
-    with pytest.raises(ValueError, match="grouped"):
-        detector_bars([Panel(table, "Units")], horizontal=horizontal)
-    figure, drawn = detector_bars([Panel(table, "Units")], horizontal=horizontal, grouped=True)
-    found = lengths(figure.axes[0], horizontal)
-    assert [f[2] for f in found] == [4, 3, 2, 0, 0, 0, 0]
-    assert {f[1] for f in found} == {0}
-    assert drawn["value"].tolist() == [3, 2, 0, 0, 0, 0, 4]
+    with pytest.raises(ValueError, match="add up to 5, its total is 4"):
+        detector_bars([Panel(table, "Units")], "Detectors")
 
 
 def test_missing_categories_count_as_none_and_the_total_is_their_sum():
     table = pd.DataFrame({"bar": "conv1", "category": ["color", "part"], "value": [3, 1]})
-    _, drawn = detector_bars([Panel(table, "Unique detectors")])
+    _, drawn = detector_bars([Panel(table, "Unique detectors")], "Detectors")
     assert drawn.set_index("category")["value"].to_dict() == {
         "object": 0,
         "part": 1,
@@ -204,12 +201,12 @@ def test_missing_categories_count_as_none_and_the_total_is_their_sum():
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
-@pytest.mark.parametrize("grouped", [False, True])
-def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal, grouped):
+def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal):
     nan = [np.nan] * 6
     table = bars_table({"known": [2, 0, 0, 0, 0, 1], "unknown": nan})
-    options = {"horizontal": horizontal, "grouped": grouped}
-    figure, drawn = detector_bars([Panel(table, "Unique detectors")], **options)
+    figure, drawn = detector_bars(
+        [Panel(table, "Unique detectors")], "Detectors", horizontal=horizontal
+    )
     values = drawn.set_index(["bar", "category"])["value"]
     assert values["known"].tolist() == [2, 0, 0, 0, 0, 1, 3]
     assert values["unknown"].tolist() == pytest.approx([np.nan] * 7, nan_ok=True)
@@ -222,15 +219,14 @@ def test_bar_of_unknown_counts_is_a_dash_and_not_0(horizontal, grouped):
 def test_unknown_category_is_refused():
     table = pd.DataFrame({"bar": ["a"], "category": ["colour"], "value": [1]})
     with pytest.raises(ValueError, match="colour"):
-        detector_bars([Panel(table, "Unique detectors")])
+        detector_bars([Panel(table, "Unique detectors")], "Detectors")
 
 
 @pytest.mark.parametrize("horizontal", [False, True])
-@pytest.mark.parametrize("grouped", [False, True])
-def test_bars_without_detectors_or_networks(horizontal, grouped, tmp_path):
+def test_bars_without_detectors_or_networks(horizontal):
     nothing = Panel(pd.DataFrame(columns=COLUMNS), "Unique detectors")
     none_detects = Panel(bars_table({"untrained": [0] * 6}, 0.0, 0.0, 0.0), "Unique detectors")
-    figure, drawn = detector_bars([nothing, none_detects], horizontal=horizontal, grouped=grouped)
+    figure, drawn = detector_bars([nothing, none_detects], "Detectors", horizontal=horizontal)
     assert drawn["value"].tolist() == [0.0] * 7
     assert texts(figure.axes[1], "total") == ["0"]
     axes = figure.axes[1]
@@ -239,7 +235,9 @@ def test_bars_without_detectors_or_networks(horizontal, grouped, tmp_path):
 
 def test_panels_of_one_label_share_a_scale():
     small, large = (bars_table({"a": [n, 0, 0, 0, 0, 0]}) for n in (2, 40))
-    figure, _ = detector_bars([Panel(small, "Units"), Panel(large, "Units"), Panel(small, "Other")])
+    figure, _ = detector_bars(
+        [Panel(small, "Units"), Panel(large, "Units"), Panel(small, "Other")], "Detectors"
+    )
     tops = [axes.get_ylim()[1] for axes in figure.axes]
     assert tops[0] == tops[1] > 40 > tops[2]
 
@@ -264,15 +262,12 @@ def test_detector_table_takes_one_rule_and_one_count():
 def test_published_counts_add_up_to_the_paper_s():
     published = pd.read_csv(PUBLISHED / "detectors.csv")
     assert published["title"].is_unique
-    table = published_table(published, "unique")
+    table = published_table(published)
     totals = table[table["category"] == "total"].set_index("bar")["value"]
     # The paper's figures, and so the claims, follow the per-category rule.
     assert totals["AlexNet-Places205"] == 79
     assert totals["AlexNet-Places365"] == 91
     assert totals["AlexNet-ImageNet"] == 61
-    units = published_table(published, "units").set_index(["bar", "category"])["value"]
-    assert units["AlexNet-Places205", "total"] == 107
-    assert units["AlexNet-Places205", "object"] == 78
 
 
 def test_published_statistics_are_those_of_table_1():
@@ -284,6 +279,8 @@ def test_published_statistics_are_those_of_table_1():
 
 # Curves
 
+NAMES = {"x_label": "α", "title": "A layer, rotated"}
+
 
 def test_curves_are_means_with_a_band_from_least_to_greatest():
     table = pd.DataFrame(
@@ -294,7 +291,7 @@ def test_curves_are_means_with_a_band_from_least_to_greatest():
             "accuracy": [0.5] * 8,
         }
     )
-    figure, drawn = category_curves("alpha", table, x_label="α", below={"network": "accuracy"})
+    figure, drawn = category_curves("alpha", table, {"network": "accuracy"}, **NAMES)
     upper, lower = figure.axes
     for name, axes in (("object", upper), ("total", upper), ("network", lower)):
         (line,) = drawn_lines(axes, name)
@@ -316,12 +313,12 @@ def test_accuracy_that_a_network_does_not_have_is_left_out():
         }
     )
     below = {"network": "accuracy", "linear probe": "probe"}
-    figure, drawn = category_curves("alpha", table, x_label="α", below=below)
+    figure, drawn = category_curves("alpha", table, below, **NAMES)
     assert set(drawn["series"]) == {"total", "linear probe"}
     (line,) = drawn_lines(figure.axes[1], "linear probe")
     np.testing.assert_array_equal(line, [[0, 0.5], [1, 0.4]])
     # In the colour that it has beside the network's.
-    both, _ = category_curves("alpha", table.assign(accuracy=0.5), x_label="α", below=below)
+    both, _ = category_curves("alpha", table.assign(accuracy=0.5), below, **NAMES)
     one, two = (
         [line.get_color() for line in f.axes[1].lines if line.get_gid() == "linear probe"]
         for f in (figure, both)
@@ -332,8 +329,8 @@ def test_accuracy_that_a_network_does_not_have_is_left_out():
 def test_iterations_keep_0_on_a_logarithmic_axis():
     iterations = [0, 100, 10_000, 2_400_000]
     table = pd.DataFrame({"iteration": iterations, "category": "total", "unique": [0, 1, 5, 9]})
-    figure, drawn = category_curves("iteration", table, x_label="Iteration", log=True)
-    axes = figure.axes[0]
+    figure, drawn = category_curves("iteration", table, {}, **NAMES, log=True)
+    axes = figure.axes[-1]
     assert drawn["iteration"].tolist() == iterations
     places = axes.transData.transform([(x, 0) for x in iterations])[:, 0]
     assert np.isfinite(places).all()
@@ -346,7 +343,7 @@ def test_iterations_keep_0_on_a_logarithmic_axis():
 def test_reference_is_a_point_of_its_own():
     rows = [("total", a, 10 - a) for a in (0, 1)]
     table = pd.DataFrame(rows, columns=["category", "alpha", "unique"])
-    figure, drawn = category_curves("alpha", table, x_label="α", reference=(1.0, 2.0, "paper"))
+    figure, drawn = category_curves("alpha", table, {}, **NAMES, reference=(1.0, 2.0, "paper"))
     (ring,) = [line for line in figure.axes[0].lines if line.get_gid() == "paper"]
     assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([1.0], [2.0])
     assert "paper" in [text.get_text() for text in figure.axes[0].texts]
@@ -357,14 +354,14 @@ def test_reference_is_a_point_of_its_own():
 @pytest.mark.parametrize("log", [False, True])
 def test_curves_of_one_point_of_zeros_and_of_nothing(log):
     empty = pd.DataFrame({"alpha": [], "category": [], "unique": []})
-    _, drawn = category_curves("alpha", empty, x_label="α", log=log)
+    _, drawn = category_curves("alpha", empty, {}, **NAMES, log=log)
     assert drawn.empty
     one = pd.DataFrame({"alpha": [0.0], "category": ["total"], "unique": [0]})
-    figure, drawn = category_curves("alpha", one, x_label="α", log=log)
+    figure, drawn = category_curves("alpha", one, {}, **NAMES, log=log)
     assert drawn["mean"].tolist() == [0.0]
     assert figure.axes[0].get_ylim()[1] >= 1
     with pytest.raises(ValueError, match="colour"):
-        category_curves("alpha", one.assign(category="colour"), x_label="α", log=log)
+        category_curves("alpha", one.assign(category="colour"), {}, **NAMES, log=log)
 
 
 # Images and segments
@@ -440,6 +437,9 @@ def test_samples_show_every_category_before_any_twice():
     assert choose_samples([{}, {}], 1) == [0]
 
 
+CONCEPTS = pd.DataFrame({"within_reach": [True, False, True]})
+
+
 def statistics():
     table = pd.DataFrame({"category": [*CATEGORIES, "total"], "labels": [3, 0, 1, 0, 1, 2, 7]})
     return table.assign(mean_images=[2.0, 0, 4, 0, 1, 9, np.nan], images=6)
@@ -452,7 +452,9 @@ def test_samples_table_has_the_share_of_every_label():
     assert sample.labels("scene") == {7}
     assert sample.labels("object") == set()
     names = ["", "", "", "", "", "leg", "arm", "harbour-s"]
-    figure, drawn = dataset_samples([sample], names, statistics(), statistics())
+    figure, drawn = dataset_samples(
+        [sample], names, statistics(), statistics(), CONCEPTS, "1 of 3 is too large", "Labels"
+    )
     shares = drawn[drawn["panel"] == "samples"]
     assert shares[["image", "category", "label", "value"]].to_numpy().tolist() == [
         ["a.png", "part", "leg", 0.5],
@@ -462,11 +464,13 @@ def test_samples_table_has_the_share_of_every_label():
     numbers = drawn[(drawn["panel"] == "statistics") & (drawn["quantity"] == "labels")]
     assert numbers["value"].tolist() == [3, 0, 1, 0, 1, 2, 7]
     assert "harbour" in [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert "1 of 3 is too large" in [text.get_text() for text in figure.texts]
+    assert drawn.set_index("quantity")["value"]["out_of_reach"] == 1
 
 
 def test_data_set_without_samples_or_labels():
     none = statistics().assign(labels=0, mean_images=0.0, images=0)
-    _, drawn = dataset_samples([], [""], none, none)
+    _, drawn = dataset_samples([], [""], none, none, CONCEPTS.head(0), "0 of 0", "Labels")
     assert (drawn["panel"] == "statistics").all()
 
 
@@ -474,7 +478,7 @@ def test_data_set_without_samples_or_labels():
 
 
 def unit_rows(*rows):
-    """units.csv: (unit, category, label, score, {category: (label, iou)} beside it)."""
+    """Marked units.csv: (unit, category, label, score, {category: (label, iou)} beside it)."""
     table = []
     for unit, category, label, score, others in rows:
         row = {"unit": unit, "category": category, "label": label, "score": score}
@@ -482,6 +486,7 @@ def unit_rows(*rows):
             row[f"{c}-label"], row[f"{c}-iou"] = others.get(c, ("", 0.0))
         if category:
             row[f"{category}-label"], row[f"{category}-iou"] = label, score
+        row |= {f"{c}-detects": row[f"{c}-iou"] > 0.04 for c in CATEGORIES}
         table.append(row)
     return pd.DataFrame(table)
 
@@ -495,7 +500,7 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         (5, "color", "red-c", 0.04, {}),  # at the threshold, not above it
         (6, "", "", 0.0, {}),
     )
-    chosen = choose_units(units, [6, 1], 0.04, 1)
+    chosen = choose_units(units, [6, 1], 1)
     assert chosen.to_numpy().tolist() == [
         [6, "", "", 0.0],
         [1, "bed", "object", 0.1],
@@ -504,9 +509,12 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         # No unit's best concept is a material: the best of those that are not shown yet.
         [3, "skin", "material", 0.045],
     ]
-    assert choose_units(units, [], 0.5, 3).empty
+    none = units.assign(**{f"{c}-detects": False for c in CATEGORIES})
+    assert choose_units(none, [], 3).empty
+    assert choose_units(none, [4], 3)["label"].tolist() == ["wheel"]
+    assert named_units(units, [1, 6, 1])["unit"].tolist() == [1, 6]
     with pytest.raises(InputError, match="no unit 9: its units are 1 to 6"):
-        choose_units(units, [9], 0.04, 1)
+        choose_units(units, [9], 1)
     assert best_unit(units) == [2]
     assert best_unit(units[units["category"] != "object"]) == [4]
     assert best_unit(units.head(0)) == []
@@ -539,7 +547,7 @@ def test_unit_images_are_the_top_images_of_the_unit():
 
 def test_area_of_the_binary_map_is_that_of_the_upsampled_map():
     shown = shown_units(2)
-    _, drawn = unit_detectors([shown], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([shown], GEOMETRY, "conv5", "A network")
     assert drawn["image"].tolist() == shown.names
     assert drawn["rank"].tolist() == [1, 2]
     for values, area in zip(shown.maps, drawn["area"], strict=True):
@@ -547,16 +555,18 @@ def test_area_of_the_binary_map_is_that_of_the_upsampled_map():
         assert area == pytest.approx(fine.mean(), abs=0.01)
     # A strict comparison: a map that is nowhere above T_k shows nothing.
     silent = replace(shown, threshold=float(shown.maps.max()))
-    _, drawn = unit_detectors([silent], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([silent], GEOMETRY, "conv5", "A network")
     assert drawn["area"].tolist() == [0.0, 0.0]
 
 
 def test_no_units_and_units_without_images():
-    _, drawn = unit_detectors([], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([], GEOMETRY, "conv5", "A network")
     assert drawn.empty
-    _, drawn = activation_maps([], np.empty((0, 3)), np.empty((0, 4)), GEOMETRY, "conv5", 0.005)
+    _, drawn = activation_maps(
+        [], np.empty((0, 3)), np.empty((0, 4)), GEOMETRY, "conv5", 0.005, "A network"
+    )
     assert drawn.empty
-    _, drawn = unit_detectors([shown_units(0)], GEOMETRY, "conv5")
+    _, drawn = unit_detectors([shown_units(0)], GEOMETRY, "conv5", "A network")
     assert drawn.empty
 
 
@@ -575,7 +585,7 @@ def test_names_are_text_and_no_formula():
 def test_distribution_is_drawn_as_the_table_says():
     counts, edges = np.array([[6, 3, 1, 0]]), np.array([[0, 0.5, 1, 1.5, 2]], np.float32)
     unit = shown_units(1)
-    figure, drawn = activation_maps([unit], counts, edges, GEOMETRY, "conv5", 0.1)
+    figure, drawn = activation_maps([unit], counts, edges, GEOMETRY, "conv5", 0.1, "A network")
     share = drawn[drawn["quantity"] == "share"]
     assert share["value"].tolist() == [0.6, 0.3, 0.1, 0.0]
     assert share["low"].tolist() == edges[0, :-1].tolist()
@@ -587,12 +597,32 @@ def test_distribution_is_drawn_as_the_table_says():
     assert drawn[drawn["quantity"] == "threshold"]["value"].tolist() == [1.0]
 
 
+@pytest.mark.parametrize(("shift", "above"), [(-9.0, "top 10 %"), (0.0, "top 10 %"), (-9.0, "")])
+def test_distribution_of_negative_activations(shift, above):
+    """All is drawn as of activations above 0, so much further to the left."""
+    unit = shown_units(1)
+    threshold = 1.0 if above else float(unit.maps[0].max())
+    unit = replace(unit, maps=unit.maps + shift, threshold=threshold + shift)
+    edges = np.array([[0, 0.5, 1, 1.5, 2]], np.float32) + shift
+    figure, _ = activation_maps([unit], np.array([[6, 3, 1, 0]]), edges, GEOMETRY, "", 0.1, "")
+    axes = next(a for a in figure.axes if a.get_xlabel().startswith("activation"))
+    assert axes.get_xlim() == (shift, 2 + shift)
+    assert axes.lines[0].get_xdata() == [threshold + shift] * 2
+    assert axes.texts[0].get_text().split("\n")[1] == (above or "never exceeded")
+    (shown,) = figure.axes[1].images
+    low, high = shown.get_clim()
+    assert low <= threshold + shift <= high
+    assert low <= unit.maps[0].min() < unit.maps[0].max() == high
+
+
 def test_dead_unit_is_drawn():
     dead = UnitImages(
         1, "", "", 0.0, 0.0, ["a"], [np.zeros((8, 8, 3), np.uint8)], np.zeros((1, 2, 2))
     )
     edges = np.array([[0, 0.5, 1]], np.float32)
-    _, drawn = activation_maps([dead], np.array([[9, 0]]), edges, GEOMETRY, "conv5", 0.005)
+    _, drawn = activation_maps(
+        [dead], np.array([[9, 0]]), edges, GEOMETRY, "conv5", 0.005, "A network"
+    )
     assert drawn[drawn["quantity"] == "area"]["value"].tolist() == [0.0]
 
 
@@ -603,7 +633,9 @@ def test_the_same_figure_gives_the_same_bytes(tmp_path):
     written = []
     for folder in ("a", "b"):
         files = [tmp_path / folder / f"bars.{kind}" for kind in ("pdf", "png", "csv")]
-        figure, drawn = detector_bars([Panel(bars_table({"α": [1, 0, 0, 0, 0, 2]}), "Units")])
+        figure, drawn = detector_bars(
+            [Panel(bars_table({"α": [1, 0, 0, 0, 0, 2]}), "Units")], "Detectors"
+        )
         save(figure, files[0], files[1], drawn, files[2])
         written.append([file.read_bytes() for file in files])
         assert sorted(p.name for p in files[0].parent.iterdir()) == [
@@ -698,8 +730,13 @@ def layer(tmp_path_factory):
 
 def test_slide04_script(layer):
     folder, files = layer
-    files = {"dataset": files["dataset"], "published": PUBLISHED / "broden.csv"}
-    table = run_script("slide04_broden", folder, files)
+    CONCEPTS.to_csv(folder / "concepts.csv", index=False)
+    files = {
+        "dataset": files["dataset"],
+        "published": PUBLISHED / "broden.csv",
+        "concepts": folder / "concepts.csv",
+    }
+    table = run_script("slide04_broden", folder, files, iou_threshold=0.04)
     shown = table[table["panel"] == "samples"]
     assert set(shown["category"]) == {"object", "scene", "texture", "color"}
     assert shown["image"].nunique() == 4

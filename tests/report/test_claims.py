@@ -32,9 +32,8 @@ def detectors(error=0.0, **unique):
     counts = [unique.get(category, 0) for category in CATEGORIES]
     return pd.DataFrame(
         {
-            "rule": ["per_category"] * 7 + ["top_label"] * 7,
-            "category": [*CATEGORIES, "total"] * 2,
-            "unique": [*counts, sum(counts)] + [99] * 7,
+            "category": [*CATEGORIES, "total"],
+            "unique": [*counts, sum(counts)],
             "unique_se": error,
         }
     )

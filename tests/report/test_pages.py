@@ -59,9 +59,12 @@ def made_up_units(n, evil=True):
             "category": CATEGORIES[top] if iou[top] > 0 else "",
             "label": labels[top],
             "score": iou[top],
+            "cannot_fire": "saturated" if k == n - 1 else "",
         }
         for c, category in enumerate(CATEGORIES):
             row |= {f"{category}-label": labels[c], f"{category}-iou": iou[c]}
+            row[f"{category}-detects"] = iou[c] > 0.04
+        row["detects"] = row["score"] > 0.04
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.sort_values(["score", "unit"], ascending=[False, True], ignore_index=True)
@@ -86,6 +89,7 @@ def write_units_page(path, units, title=QUOTES, layer=EVIL):
         GEOMETRY,
         image_of,
         0.04,
+        f"1 of {n} units cannot fire {EVIL}",
         CATEGORY_COLORS,
     )
     path.write_text(page, encoding="utf-8")
@@ -149,7 +153,8 @@ def write_report(
         f"run: x\ntitle: {EVIL}\n",
         configuration_files,
         overrides,
-        [(EVIL, QUOTES, "units/net/conv1.html")],
+        [(EVIL, QUOTES, "units/net/conv1.html", f"3 units cannot fire {EVIL}")],
+        f"2 concepts are too large {EVIL}.",
         [("Python", "3.11"), (EVIL, QUOTES)],
     )
     path.write_text(page, encoding="utf-8")
@@ -257,7 +262,7 @@ def test_units_are_shown_best_first(page):
         ]
         assert article["weak"] == [-iou <= 0.04 for iou, _, _ in best]
         dead = row["score"] == 0
-        assert article.get("note") == ("It overlaps with no concept." if dead else None)
+        assert article.get("note") == ("It cannot fire: saturated." if dead else None)
     assert dead, "the last one"
 
 

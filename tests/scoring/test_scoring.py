@@ -1,15 +1,18 @@
 """IoU, best concepts, both counting rules and their bootstrap, against loops over definitions."""
 
+import ast
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from repository import SCRIPTS
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.scoring.bootstrap import bootstrap_detectors
-from dissection.scoring.detectors import count_detectors, detector_counts
+from dissection.scoring.detectors import RULES, count_detectors, detector_counts, mark_detections
 from dissection.scoring.iou import BestConcepts, best_concepts, intersection_over_union, unit_table
 from dissection.scoring.tally import Tally
 
@@ -132,6 +135,32 @@ def test_counts_of_both_rules(case, threshold):
     assert as_dictionary(count_detectors(table, threshold)) == expected
 
 
+@quick
+@given(tallies(), st.sampled_from([0, 0.04, 0.25, 0.5]))
+def test_marks_are_the_cells_that_are_counted(case, threshold):
+    tally, primary, names = case
+    table = mark_detections(unit_table(tally, names, primary), threshold)
+    counts = as_dictionary(count_detectors(table, threshold))
+    for category in CATEGORIES:
+        found = table[table[f"{category}-detects"]]
+        labels = found[f"{category}-label"]
+        assert counts["per_category", category] == (len(found), labels.nunique())
+        assert (found[f"{category}-iou"] > threshold).all()
+        best = table[table["detects"] & (table["category"] == category)]
+        assert counts["top_label", category] == (len(best), best["label"].nunique())
+        assert (best["score"] > threshold).all()
+
+
+def test_the_rules_are_named_in_one_place():
+    naming = {
+        file.relative_to(SCRIPTS).as_posix()
+        for file in SCRIPTS.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and node.value in RULES
+    }
+    assert naming == {"dissection/scoring/detectors.py"}, naming
+
+
 def test_the_table_survives_a_csv_file(tmp_path):
     primary = np.array([-1, 0, 0, 4], np.int8)
     tally = make_tally(
@@ -142,8 +171,8 @@ def test_the_table_survives_a_csv_file(tmp_path):
     table = unit_table(tally, ["", "car", "road", "dotted"], primary)
     table.to_csv(tmp_path / "units.csv", index=False)
     again = pd.read_csv(tmp_path / "units.csv")  # empty names become NaN
-    pd.testing.assert_frame_equal(count_detectors(again), count_detectors(table))
-    assert as_dictionary(count_detectors(table))["per_category", "total"] == (2, 3)
+    pd.testing.assert_frame_equal(count_detectors(again, 0.04), count_detectors(table, 0.04))
+    assert as_dictionary(count_detectors(table, 0.04))["per_category", "total"] == (2, 3)
 
 
 def test_the_columns_of_the_released_tables():
@@ -181,7 +210,7 @@ def test_a_hand_made_table():
         column = cells.get(category, [("", 0)] * 4)
         columns[f"{category}-label"] = [label for label, _ in column]
         columns[f"{category}-iou"] = [iou for _, iou in column]
-    counts = count_detectors(pd.DataFrame(columns))
+    counts = count_detectors(pd.DataFrame(columns), 0.04)
     assert counts.columns.tolist() == ["rule", "category", "units", "unique"]
     assert counts["category"].tolist() == [*CATEGORIES, "total"] * 2
     assert counts["rule"].tolist() == ["top_label"] * 7 + ["per_category"] * 7
@@ -203,9 +232,9 @@ def test_counts_along_leading_axes():
     generator = np.random.default_rng(0)
     label = generator.integers(1, 4, (5, 2, 7, 6))
     iou = generator.random((5, 2, 7, 6)) * 0.08
-    many = detector_counts(BestConcepts(label, iou))
+    many = detector_counts(BestConcepts(label, iou), 0.04)
     for i in np.ndindex(5, 2):
-        one = detector_counts(BestConcepts(label[i], iou[i]))
+        one = detector_counts(BestConcepts(label[i], iou[i]), 0.04)
         np.testing.assert_array_equal(many.units[i], one.units)
         np.testing.assert_array_equal(many.unique[i], one.unique)
 
@@ -223,7 +252,7 @@ def random_tally(seed: int, blocks: int, units: int, labels: int) -> tuple:
 def test_bootstrap_is_resampling_blocks():
     tally, primary = random_tally(seed=1, blocks=6, units=9, labels=14)
     samples, seed = 60, 3
-    table = bootstrap_detectors(tally, primary, 0.25, samples, seed, level=0.9)
+    table = bootstrap_detectors(tally, primary, 0.25, samples, seed)
     generator = np.random.default_rng(seed)
     resampled = []
     for weights in generator.multinomial(6, np.full(6, 1 / 6), samples):
@@ -240,9 +269,9 @@ def test_bootstrap_is_resampling_blocks():
         for name, count, values in zip(("units", "unique"), counted[key], drawn, strict=True):
             error = np.std(values, ddof=1)
             assert row[f"{name}_se"] == pytest.approx(error)
-            # 90 % of a normal distribution lie within 1.645 standard deviations.
-            assert row[f"{name}_low"] == pytest.approx(max(count - 1.645 * error, 0), abs=1e-3)
-            assert row[f"{name}_high"] == pytest.approx(count + 1.645 * error, abs=1e-3)
+            # 95 % of a normal distribution lie within 1.96 standard deviations.
+            assert row[f"{name}_low"] == pytest.approx(max(count - 1.96 * error, 0), abs=1e-3)
+            assert row[f"{name}_high"] == pytest.approx(count + 1.96 * error, abs=1e-3)
     assert table["units_se"].max() > 0.5  # the example does vary
 
 
@@ -279,11 +308,13 @@ def test_bootstrap_standard_error_is_the_spread_over_new_data():
 
 def test_bootstrap_does_not_depend_on_its_memory_and_repeats(monkeypatch):
     tally, primary = random_tally(seed=2, blocks=5, units=11, labels=7)
-    expected = bootstrap_detectors(tally, primary, samples=40, seed=1)
-    pd.testing.assert_frame_equal(bootstrap_detectors(tally, primary, samples=40, seed=1), expected)
+    expected = bootstrap_detectors(tally, primary, 0.04, samples=40, seed=1)
+    again = bootstrap_detectors(tally, primary, 0.04, samples=40, seed=1)
+    pd.testing.assert_frame_equal(again, expected)
     monkeypatch.setattr("dissection.scoring.bootstrap.BOOTSTRAP_VALUES", 1)
-    pd.testing.assert_frame_equal(bootstrap_detectors(tally, primary, samples=40, seed=1), expected)
-    other = bootstrap_detectors(tally, primary, samples=40, seed=2)
+    in_steps = bootstrap_detectors(tally, primary, 0.04, samples=40, seed=1)
+    pd.testing.assert_frame_equal(in_steps, expected)
+    other = bootstrap_detectors(tally, primary, 0.04, samples=40, seed=2)
     assert not other.equals(expected)
 
 
@@ -296,7 +327,7 @@ def test_bootstrap_of_equal_blocks_has_no_spread():
     )
     names = [str(n) for n in range(11)]
     counts = count_detectors(unit_table(equal, names, primary), 0.25)
-    table = bootstrap_detectors(equal, primary, 0.25, samples=20)
+    table = bootstrap_detectors(equal, primary, 0.25, samples=20, seed=0)
     assert counts["unique"].max() > 0
     for end in ("low", "high"):
         assert table[f"units_{end}"].tolist() == counts["units"].tolist()
@@ -312,16 +343,14 @@ def test_bad_input():
         unit_table(tally, ["", "a", "b"], primary)
     table = unit_table(tally, list("_abcde"), primary)
     with pytest.raises(InputError, match="part-label"):
-        count_detectors(table.drop(columns="part-label"))
+        count_detectors(table.drop(columns="part-label"), 0.04)
     with pytest.raises(InputError, match="not a number"):
-        count_detectors(table.assign(**{"part-iou": np.nan}))
+        mark_detections(table.assign(**{"part-iou": np.nan}), 0.04)
     for threshold in (-0.1, 1, float("nan")):
         with pytest.raises(InputError, match="IoU threshold"):
             count_detectors(table, threshold)
     one_block = make_tally(tally.intersection[:1], tally.unit_area[:1], tally.label_area[:1])
     with pytest.raises(InputError, match="2 blocks"):
-        bootstrap_detectors(one_block, primary)
-    with pytest.raises(InputError, match="level"):
-        bootstrap_detectors(tally, primary, level=1)
+        bootstrap_detectors(one_block, primary, 0.04, samples=40, seed=0)
     with pytest.raises(InputError, match="samples"):
-        bootstrap_detectors(tally, primary, samples=1)
+        bootstrap_detectors(tally, primary, 0.04, samples=1, seed=0)

@@ -10,9 +10,11 @@ from hypothesis.extra import numpy as hnp
 
 from dissection.activations.float_keys import BLOCK, greatest_activations
 from dissection.errors import InputError
+from dissection.scoring.notes import CONSTANT, FEW, SATURATED, firing_note
 from dissection.scoring.thresholds import (
     ThresholdCounter,
     compute_thresholds,
+    find_silent_units,
     threshold_rank,
 )
 
@@ -196,3 +198,66 @@ def test_a_counter_refuses_what_does_not_fit():
         ThresholdCounter(2, 4, 0.005, np.float64)
     with pytest.raises(InputError, match="0 threads"):
         ThresholdCounter(2, 4, 0.005, np.float32, threads=0)
+
+
+def silent_by_definition(activations, quantile):
+    """No value is above the one that at most the quantile of all values lie above."""
+    found = {}
+    for unit in range(activations.shape[1]):
+        values = np.sort(activations[:, unit].ravel())[::-1]
+        rank = threshold_rank(len(values), quantile)
+        if values[0] > values[rank]:
+            continue
+        reason = SATURATED if rank else FEW
+        found[unit + 1] = CONSTANT if values[0] == values[-1] else reason
+    return found
+
+
+KINDS = {
+    "ReLU": lambda rng, shape: np.maximum(rng.normal(size=shape), 0),
+    "ReLU6, seldom": lambda rng, shape: np.clip(rng.normal(size=shape), 0, 3),
+    "ReLU6, often": lambda rng, shape: np.clip(rng.normal(size=shape) * 9, 0, 6),
+    "binary": lambda rng, shape: rng.random(shape) < 0.5,
+    "negative, bounded": lambda rng, shape: -np.maximum(rng.normal(size=shape), 0),
+    "dead": lambda rng, shape: np.zeros(shape),
+    "constant": lambda rng, shape: np.full(shape, -2.5),
+    "fires in the last image": lambda rng, shape: (
+        np.arange(np.prod(shape)).reshape(shape) // 6 * 1.0
+    ),
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(list(KINDS)), min_size=1, max_size=6),
+    images=st.integers(1, 40),
+    quantile=st.sampled_from([0, 0.005, 0.05, 0.3]),
+    dtype=st.sampled_from([np.float16, np.float32]),
+    seed=st.integers(0, 10**6),
+)
+def test_units_that_cannot_fire(kinds, images, quantile, dtype, seed):
+    rng = np.random.default_rng(seed)
+    maps = [KINDS[kind](rng, (images, 3, 2)) for kind in kinds]
+    activations = np.stack(maps, axis=1).astype(dtype)
+    shards = np.split(activations, np.sort(rng.integers(0, images + 1, 2)))
+    thresholds = compute_thresholds(shards, quantile)
+    found = find_silent_units(shards, thresholds, quantile)
+    assert found == silent_by_definition(activations, quantile)
+    for unit in range(len(kinds)):
+        assert (unit + 1 in found) == (activations[:, unit].max() <= thresholds[unit])
+
+
+def test_layers_whose_units_all_fire_are_not_read_to_their_end():
+    first = np.arange(400, dtype=np.float16).reshape(100, 1, 2, 2)
+    never_read = np.full((100, 1, 2, 2), np.nan, np.float16)
+    assert find_silent_units([first, never_read], np.array([390.0]), 0.005) == {}
+
+
+def test_note_on_units_that_cannot_fire():
+    assert firing_note(["", "", ""]) == ""
+    note = firing_note(["", SATURATED, CONSTANT, SATURATED, ""])
+    assert note.startswith("3 of 5 units cannot fire: 1 constant (")
+    assert "2 saturated (" in note
+    assert "dissect the layer before the activation function" in note
+    assert "pooled" not in note
+    assert "pooled" in firing_note([FEW])

@@ -156,5 +156,3 @@ def refuse_exchanged_files():
 # Jobs read the Snakefile, too: once is enough.
 if workflow.is_main_process:
     refuse_exchanged_files()
-
-

@@ -43,6 +43,27 @@ rule cache_activations:
         script_path("cache_activations")
 
 
+rule list_concepts:
+    """List the concepts of the data set, with the greatest IoU that the size of each one allows."""
+    input:
+        labels=rules.pack_labels.output.labels,
+        code=code("list_concepts"),
+    output:
+        concepts=f"{RESULTS}/concepts.csv",
+    log:
+        f"{LOGS}/list_concepts.log",
+    benchmark:
+        f"{BENCHMARKS}/list_concepts.jsonl"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        quantile=DISSECTION["quantile"],
+        iou_threshold=DISSECTION["iou_threshold"],
+    script:
+        script_path("list_concepts")
+
+
 rule compute_thresholds:
     """Find T_k, the activation that each unit exceeds at 0.5 % of all positions."""
     input:
@@ -50,6 +71,7 @@ rule compute_thresholds:
         code=code("compute_thresholds"),
     output:
         thresholds=RUN.dissected("{network}", "{layer}", "thresholds.npy"),
+        cannot_fire=RUN.dissected("{network}", "{layer}", "cannot_fire.json"),
     log:
         f"{LOGS}/compute_thresholds/{{network}}/{{layer}}.log",
     benchmark:
@@ -132,6 +154,7 @@ rule score_units:
             shard=range(DISSECTION["shards"]),
             allow_missing=True,
         ),
+        cannot_fire=rules.compute_thresholds.output.cannot_fire,
         labels=rules.pack_labels.output.labels,
         code=code("score_units"),
     output:

@@ -9,8 +9,11 @@ FIGURES = {
     "slide04_broden": dict(
         title="Slide 4: images with their label maps, and the data set in numbers",
         inputs=lambda options: dict(
-            dataset=RUN.dataset(), published="workflow/published/broden.csv"
+            dataset=RUN.dataset(),
+            concepts=rules.list_concepts.output.concepts,
+            published="workflow/published/broden.csv",
         ),
+        params=lambda options: dict(iou_threshold=DISSECTION["iou_threshold"]),
     ),
     "slide05_activation_map": dict(
         title="Slide 5: from an image to an activation map, its threshold and the binary map",

@@ -77,6 +77,11 @@ rule make_report:
             f"workflow/report/captions/{figure}.rst" for figure in CONFIG["figures"]
         ],
         claims=rules.judge_claims.output.claims,
+        concepts=rules.list_concepts.output.concepts,
+        units=[
+            RUN.dissected(name, layer, "units.csv")
+            for name, layer, _ in RUN.unit_pages()
+        ],
         template="workflow/report/report.html",
         lock="requirements.lock",
         code=code("make_report"),
@@ -96,6 +101,7 @@ rule make_report:
             [RUN.title(name), layer, os.path.relpath(page, RESULTS)]
             for name, layer, page in RUN.unit_pages()
         ],
+        iou_threshold=DISSECTION["iou_threshold"],
         configuration=CONFIG,
         # What the command line says of it, so that a reader can say the same.
         configuration_files=[os.path.relpath(f, ROOT) for f in workflow.configfiles],

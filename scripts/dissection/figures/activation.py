@@ -31,7 +31,7 @@ def activation_maps(
     geometry: Geometry,
     layer: str,
     quantile: float,
-    title: str = "",
+    title: str,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw image, activation map, distribution with T_k, and binary map of units.
 
@@ -60,8 +60,7 @@ def activation_maps(
     top = 0.52
     height = top + PITCH * max(len(units), 1)
     figure = Figure((SLIDE, height))
-    if title:
-        figure.text(0.1 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
+    figure.text(0.1 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
     if not units:
         figure.text(0.5, 0.4, "no units: nothing to show", ha="center", va="center")
         return figure, pd.DataFrame(columns=COLUMNS)
@@ -106,8 +105,9 @@ def activation_maps(
 
 def _activation_map(axes: Axes, unit: UnitImages, geometry: Geometry) -> None:
     values = unit.maps[0]
-    top = max(float(values.max()), unit.threshold, 1e-9)
-    shown = axes.imshow(values, cmap="viridis", vmin=min(float(values.min()), 0.0), vmax=top)
+    least = min(float(values.min()), unit.threshold, 0.0)
+    greatest = max(float(values.max()), unit.threshold, least + 1e-9)
+    shown = axes.imshow(values, cmap="viridis", vmin=least, vmax=greatest)
     axes.set_axis_off()
     bar = axes.inset_axes((1.04, 0.0, 0.05, 1.0))
     axes.figure.colorbar(shown, cax=bar)
@@ -127,7 +127,7 @@ def _distribution(
 ) -> None:
     color = CATEGORY_COLORS.get(unit.category, INK)
     axes.stairs(share, edges, fill=True, color="#C4C4C4")
-    above = axes.stairs(share, edges, fill=True, color=color)
+    colored = axes.stairs(share, edges, fill=True, color=color)
     axes.set_yscale("log")
     least = share[share > 0].min(initial=1.0)
     axes.set_ylim(10 ** np.floor(np.log10(least) - 0.01), 3)
@@ -135,11 +135,15 @@ def _distribution(
     axes.set_xlim(low, high if high > low else low + 1)
     right = axes.get_xlim()[1]
     across = axes.get_xaxis_transform()
-    above.set_clip_path(Rectangle((unit.threshold, 0), right - unit.threshold, 1, transform=across))
+    colored.set_clip_path(
+        Rectangle((unit.threshold, 0), right - unit.threshold, 1, transform=across)
+    )
     axes.axvline(unit.threshold, color=INK, linewidth=1.0)
+    # The first of the top images holds the unit's greatest activation.
+    above = f"top {100 * quantile:g} %" if unit.maps[0].max() > unit.threshold else "never exceeded"
     near = unit.threshold < low + 0.55 * (right - low)
     axes.annotate(
-        f"$T_k$ = {unit.threshold:.3g}\ntop {100 * quantile:g} %",
+        f"$T_k$ = {unit.threshold:.3g}\n{above}",
         (unit.threshold, 0.98),
         xycoords=("data", "axes fraction"),
         xytext=(3 if near else -3, 0),

@@ -10,9 +10,9 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLoc
 
 from dissection.categories import CATEGORY_COLORS
 from dissection.figures.style import (
-    COLUMN,
     FAINT,
     INK,
+    SLIDE,
     TITLE,
     spread,
     styled,
@@ -20,6 +20,7 @@ from dissection.figures.style import (
     text_width,
 )
 
+WIDTH = SLIDE * 0.7  # inches
 SERIES = {"total": INK, **CATEGORY_COLORS}
 BELOW = [INK, "#8A8A8A", "#4477AA"]  # colours of the curves that are no categories
 
@@ -28,19 +29,14 @@ BELOW = [INK, "#8A8A8A", "#4477AA"]  # colours of the curves that are no categor
 def category_curves(
     x: str,
     table: pd.DataFrame,
-    value: str = "unique",
+    below: Mapping[str, str],
     *,
     x_label: str,
-    label: str = "Unique detectors",
-    title: str = "",
+    title: str,
     log: bool = False,
-    below: Mapping[str, str] | None = None,
-    below_label: str = "Accuracy",
-    below_from_zero: bool = True,
     reference: tuple[float, float, str] | None = None,
-    width: float = COLUMN,
 ) -> tuple[Figure, pd.DataFrame]:
-    """Draw detectors by category, and their total, over one quantity.
+    """Draw unique detectors by category, and their total, over one quantity; accuracies below.
 
     Where rows share x and category (several seeds), a curve is their mean and a band goes from
     the least to the greatest.
@@ -50,22 +46,15 @@ def category_curves(
     x : str
         Column of the horizontal axis, numbers of at least 0 (such as "alpha" or "iteration").
     table : DataFrame
-        Columns x, ``category`` (six and "total"; those that are missing are not drawn), value.
-    value : str
-        Column that is drawn.
-    x_label, label, title : str
+        Columns x, ``category`` (six and "total"; those that are missing are not drawn), ``unique``.
+    below : mapping from a name to a column
+        Accuracies, curves of the second panel; taken from the rows of the total. A column
+        without any value, like the accuracy of a network without classes of ours, is left out.
+    x_label, title : str
     log : bool
         Logarithmic horizontal axis; 0 has a place of its own to the left.
-    below : mapping from a name to a column, optional
-        Curves in a second panel, such as accuracies; taken from the rows of the total. A column
-        without any value, like the accuracy of a network without classes of ours, is left out.
-    below_label : str
-    below_from_zero : bool
-        Whether the second panel's axis starts at 0.
     reference : (float, float, str), optional
         A point to compare the total with, x and value, and what it is; drawn as a ring.
-    width : float
-        Of the figure, in inches.
 
     Returns
     -------
@@ -79,60 +68,70 @@ def category_curves(
     ValueError
         For a category of another name.
     """
-    unknown = set(table["category"]) - set(SERIES)
-    if unknown:
-        raise ValueError(f"unknown categories: {sorted(unknown)}")
-    below = below or {}
-    upper = {
-        category: _summary(table[table["category"] == category], x, value)
-        for category in SERIES
-        if (table["category"] == category).any()
-    }
-    totals = table[table["category"] == "total"]
-    lower = {
-        name: _summary(totals, x, column)
-        for name, column in below.items()
-        if totals[column].notna().any()
-    }
-
-    figure = Figure((width, 3.6 if below else 2.5), layout="constrained")
-    rows = 2 if below else 1
-    axes = figure.subplots(
-        rows, 1, sharex=True, squeeze=False, height_ratios=[2.2, 1.0][:rows]
-    ).ravel()
-    _curves(axes[0], upper, SERIES, x)
-    colors = dict(SERIES)
+    detectors, accuracies = _series(x, table, below)
+    colors = {**SERIES, **dict(zip(below, BELOW, strict=False))}
+    figure = Figure((WIDTH, 3.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.0])
+    _curves(upper, detectors, colors, x)
+    _curves(lower, accuracies, colors, x)
     if reference:
         place, level, name = reference
         point = {x: [place], "mean": [level], "least": [level], "greatest": [level], "runs": [0]}
-        upper[name], colors[name] = pd.DataFrame(point), FAINT
+        detectors[name], colors[name] = pd.DataFrame(point), FAINT
         ring = {"marker": "o", "markersize": 5, "markerfacecolor": "white", "clip_on": False}
-        axes[0].plot(place, level, **ring, color=FAINT, markeredgewidth=1.4, zorder=5, gid=name)
-    axes[0].set_ylabel(label)
-    axes[0].set_ylim(0, max([*(s["greatest"].max() for s in upper.values()), 1]) * 1.08)
-    axes[0].yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
-    colors |= zip(below, BELOW, strict=False)
-    if below:
-        _curves(axes[1], lower, colors, x)
-        axes[1].set_ylabel(below_label)
-        if below_from_zero:
-            axes[1].set_ylim(0, max([*(s["greatest"].max() for s in lower.values()), 0.1]) * 1.15)
-        axes[1].yaxis.set_major_locator(MaxNLocator(nbins=4))
-    axes[-1].set_xlabel(x_label)
-    _horizontal_axis(axes[-1], np.unique(table[x].to_numpy(float)), log)
-    if title:
-        figure.suptitle(title, fontsize=TITLE, x=0.01, ha="left")
+        upper.plot(place, level, **ring, color=FAINT, markeredgewidth=1.4, zorder=5, gid=name)
+    _scales(upper, detectors, lower, accuracies)
+    values = np.unique(table[x].to_numpy(float))
+    lower.set_xlabel(x_label)
+    _horizontal_axis(lower, values, log)
+    figure.suptitle(title, fontsize=TITLE, x=0.01, ha="left")
     figure.draw_without_rendering()  # sizes are known only once the figure is laid out
-    _name_curves(axes[0], upper, colors)
-    if below:
-        _name_curves(axes[1], lower, colors)
+    _name_curves(upper, detectors, colors)
+    _name_curves(lower, accuracies, colors)
     if log:
         figure.draw_without_rendering()  # the names took some of the width
-        _name_values(axes[-1], np.unique(table[x].to_numpy(float)))
-    tables = [s.assign(series=name) for name, s in [*upper.items(), *lower.items()]]
+        _name_values(lower, values)
+    return figure, _drawn(x, {**detectors, **accuracies})
+
+
+Curves = dict[str, pd.DataFrame]  # by name: x, mean, least, greatest, runs
+
+
+def _series(x: str, table: pd.DataFrame, below: Mapping[str, str]) -> tuple[Curves, Curves]:
+    """The curves of detectors, by category, and those of the accuracies that there are."""
+    unknown = set(table["category"]) - set(SERIES)
+    if unknown:
+        raise ValueError(f"unknown categories: {sorted(unknown)}")
+    own = {category: table[table["category"] == category] for category in SERIES}
+    detectors = {c: _summary(rows, x, "unique") for c, rows in own.items() if len(rows)}
+    accuracies = {
+        name: _summary(own["total"], x, column)
+        for name, column in below.items()
+        if own["total"][column].notna().any()
+    }
+    return detectors, accuracies
+
+
+def _scales(upper: Axes, detectors: Curves, lower: Axes, accuracies: Curves) -> None:
+    """Both vertical axes, from 0."""
+    upper.set_ylabel("Unique detectors")
+    upper.set_ylim(0, _greatest(detectors, 1) * 1.08)
+    upper.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
+    lower.set_ylabel("Accuracy")
+    lower.set_ylim(0, _greatest(accuracies, 0.1) * 1.15)
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=4))
+
+
+def _greatest(curves: Curves, least: float) -> float:
+    return max([*(curve["greatest"].max() for curve in curves.values()), least])
+
+
+def _drawn(x: str, curves: Curves) -> pd.DataFrame:
+    """All curves, and a reference, in one table."""
+    tables = [curve.assign(series=name) for name, curve in curves.items()]
     columns = ["series", x, "mean", "least", "greatest", "runs"]
     drawn = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
-    return figure, drawn[columns]
+    return drawn[columns]
 
 
 def _summary(rows: pd.DataFrame, x: str, column: str) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from dissection.figures.segments import (
 from dissection.figures.style import EMPTY, FAINT, INK, SLIDE, SMALL, TITLE, styled
 
 GAP = 0.05  # inches between tiles
+TOP = 0.5  # inches: title and headings
 SIDE = (SLIDE - 0.1 - 6 * GAP) / 7  # inches: a tile
 QUANTITIES = {"labels": "Labels in the category", "mean_images": "Mean images per label"}
 COLUMNS = ["panel", "image", "category", "label", "quantity", "value", "published"]
@@ -102,7 +103,9 @@ def dataset_samples(
     names: Sequence[str],
     statistics: pd.DataFrame,
     published: pd.DataFrame,
-    title: str = "",
+    concepts: pd.DataFrame,
+    reach_note: str,
+    title: str,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw images beside their labels in six categories, and the data set in numbers.
 
@@ -114,7 +117,10 @@ def dataset_samples(
     statistics, published : DataFrame
         Of this data set and of the paper's: ``category`` (six and "total"), ``labels``,
         ``mean_images`` (images a label), ``images``.
-    title : str
+    concepts : DataFrame
+        Of this data set: ``within_reach``, whether a concept's size allows it to be detected.
+    reach_note, title : str
+        The note says how many concepts are too large to be detected.
 
     Returns
     -------
@@ -124,80 +130,85 @@ def dataset_samples(
         image that has the label. ``panel`` "statistics": ``category``, ``quantity``, ``value``,
         ``published``.
     """
-    top = 0.5 if title else 0.24
-    below = 1.75
-    height = top + len(samples) * (SIDE + GAP) + below
+    height = TOP + len(samples) * (SIDE + GAP) + 1.75
     figure = Figure((SLIDE, height))
-    if title:
-        figure.text(0.05 / SLIDE, 1 - 0.14 / height, title, fontsize=TITLE, va="center")
-    for column, category in enumerate(["", *CATEGORY_COLORS]):
-        x = 0.05 + column * (SIDE + GAP)
-        y = 1 - (top - 0.1) / height
-        if category:
-            color = CATEGORY_COLORS[category]
-            figure.text(x / SLIDE, y, "\N{BLACK SQUARE}", color=color, va="center_baseline")
-            x += 0.11
-        figure.text(x / SLIDE, y, category or "image", va="center_baseline")
-
+    figure.text(0.05 / SLIDE, 1 - 0.14 / height, title, fontsize=TITLE, va="center")
+    _headings(figure)
     colors = {category: _colors(samples, category) for category in CATEGORY_COLORS}
     readable = {
         category: {number: concept_name(name, category) for number, name in enumerate(names)}
         for category in CATEGORY_COLORS
     }
     for row, sample in enumerate(samples):
-        for column, category in enumerate(["", *CATEGORY_COLORS]):
-            box = (
-                (0.05 + column * (SIDE + GAP)) / SLIDE,
-                (height - top - (row + 1) * (SIDE + GAP) + GAP) / height,
-                SIDE / SLIDE,
-                SIDE / height,
-            )
-            axes = figure.add_axes(box)
-            if not category:
-                show_image(axes, enlarge(sample.image, SIDE))
-            elif category in sample.maps:
-                label_map = dominant_labels(sample.maps[category])
-                own = (
-                    mean_colors(label_map, sample.image)
-                    if category == "color"
-                    else colors[category]
-                )
-                show_segments(
-                    axes, label_map, readable[category], own, SIDE, lines=category != "color"
-                )
-            else:
-                whole = [readable[category][c] for c in sample.whole.get(category, [])]
-                _whole_image(axes, whole, category)
-
-    bottom = 0.42 / height
-    size = 1.02 / height
+        _sample(figure, row, sample, readable, colors)
     tables = [_shares(samples, names)]
     for index, (quantity, heading) in enumerate(QUANTITIES.items()):
-        axes = figure.add_axes((0.09 + 0.5 * index, bottom, 0.21, size))
+        axes = figure.add_axes((0.09 + 0.5 * index, 0.42 / height, 0.21, 1.02 / height))
         tables.append(_statistics(axes, statistics, published, quantity, heading))
+    tables.append(_sizes(figure, statistics, published))
+    tables.append(_reach(figure, concepts, reach_note))
+    return figure, pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+
+
+def _headings(figure: Figure) -> None:
+    """What each column of tiles shows, with the category's colour."""
+    y = 1 - (TOP - 0.1) / figure.get_figheight()
+    for column, category in enumerate(["", *CATEGORY_COLORS]):
+        x = 0.05 + column * (SIDE + GAP)
+        if category:
+            color = CATEGORY_COLORS[category]
+            figure.text(x / SLIDE, y, "\N{BLACK SQUARE}", color=color, va="center_baseline")
+            x += 0.11
+        figure.text(x / SLIDE, y, category or "image", va="center_baseline")
+
+
+def _sample(
+    figure: Figure,
+    row: int,
+    sample: Sample,
+    readable: Mapping[str, Mapping[int, str]],
+    colors: Mapping[str, Mapping[int, str]],
+) -> None:
+    """A row of tiles: an image, and its labels of each category."""
+    height = figure.get_figheight()
+    bottom = (height - TOP - (row + 1) * (SIDE + GAP) + GAP) / height
+    for column, category in enumerate(["", *CATEGORY_COLORS]):
+        left = (0.05 + column * (SIDE + GAP)) / SLIDE
+        axes = figure.add_axes((left, bottom, SIDE / SLIDE, SIDE / height))
+        if not category:
+            show_image(axes, enlarge(sample.image, SIDE))
+        elif category not in sample.maps:
+            whole = [readable[category][c] for c in sample.whole.get(category, [])]
+            _whole_image(axes, whole, category)
+        else:
+            label_map = dominant_labels(sample.maps[category])
+            is_color = category == "color"
+            own = mean_colors(label_map, sample.image) if is_color else colors[category]
+            show_segments(axes, label_map, readable[category], own, SIDE, lines=not is_color)
+
+
+def _sizes(figure: Figure, statistics: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """Below the statistics, what their marks stand for, with the numbers of images."""
     images = [
         int(table.set_index("category").loc["total", "images"]) for table in (statistics, published)
     ]
     figure.text(
         0.05 / SLIDE,
-        0.1 / height,
+        0.1 / figure.get_figheight(),
         f"● here, {images[0]:,} images     ○ Broden as published, {images[1]:,} images",
         fontsize=SMALL,
         va="center",
     )
-    tables.append(
-        pd.DataFrame(
-            {
-                "panel": "statistics",
-                "category": "total",
-                "quantity": "images",
-                "value": images[0],
-                "published": images[1],
-            },
-            index=[0],
-        )
-    )
-    return figure, pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
+    row = {"panel": "statistics", "category": "total", "quantity": "images"}
+    return pd.DataFrame([row | {"value": images[0], "published": images[1]}])
+
+
+def _reach(figure: Figure, concepts: pd.DataFrame, note: str) -> pd.DataFrame:
+    """Beside that, how many concepts are too large to be detected."""
+    x, y = 1 - 0.05 / SLIDE, 0.1 / figure.get_figheight()
+    figure.text(x, y, note, fontsize=SMALL, ha="right", va="center")
+    row = {"panel": "statistics", "category": "total", "quantity": "out_of_reach"}
+    return pd.DataFrame([row | {"value": int((~concepts["within_reach"]).sum())}])
 
 
 def _colors(samples: Sequence[Sample], category: str) -> dict[int, str]:
@@ -262,45 +273,14 @@ def _statistics(
         axes.plot([ours, theirs], [place] * 2, color=FAINT, linewidth=0.6)
         axes.plot(theirs, place, "o", color="white", markeredgecolor=color, markersize=5.5)
         axes.plot(ours, place, "o", color=color, markersize=3.5)
-        for x, value, weight in ((1.25, here[category], "bold"), (1.54, paper[category], "normal")):
-            text = "–" if np.isnan(value) else f"{value:,.0f}"
-            axes.text(
-                x,
-                place,
-                text,
-                transform=axes.get_yaxis_transform(),
-                ha="right",
-                va="center_baseline",
-                fontsize=SMALL,
-                fontweight=weight,
-            )
-    axes.set_xscale("log")
-    values = np.concatenate([here, paper])
-    values = values[values > 0]
-    low, high = (values.min(), values.max()) if len(values) else (1.0, 10.0)
-    axes.set_xlim(10 ** np.floor(np.log10(low) - 0.1), 10 ** np.ceil(np.log10(high) + 0.1))
-    axes.xaxis.set_major_locator(LogLocator(numticks=8))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(
-        FuncFormatter(lambda n, _: f"{n:g}" if n < 1000 else f"{n / 1000:g}k")
-    )
-    axes.grid(axis="x")
+    _logarithmic_axis(axes, np.concatenate([here, paper]))
     axes.set_ylim(6.6, -0.6)  # both panels alike, whether they have a total or not
     axes.set_yticks(range(len(categories)), categories)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_title(heading, loc="left")
-    for x, text, weight in ((1.25, "here", "bold"), (1.54, "Broden", "normal")):
-        axes.text(
-            x,
-            1.03,
-            text,
-            transform=axes.transAxes,
-            ha="right",
-            va="bottom",
-            fontsize=SMALL,
-            fontweight=weight,
-        )
+    _numbers_beside(axes, 1.25, "here", here, "bold")
+    _numbers_beside(axes, 1.54, "Broden", paper, "normal")
     return pd.DataFrame(
         {
             "panel": "statistics",
@@ -310,3 +290,27 @@ def _statistics(
             "published": paper.to_numpy(),
         }
     )
+
+
+def _logarithmic_axis(axes: Axes, values: np.ndarray) -> None:
+    """An axis from a power of ten to another, around all values above 0."""
+    axes.set_xscale("log")
+    values = values[values > 0]
+    low, high = (values.min(), values.max()) if len(values) else (1.0, 10.0)
+    axes.set_xlim(10 ** np.floor(np.log10(low) - 0.1), 10 ** np.ceil(np.log10(high) + 0.1))
+    axes.xaxis.set_major_locator(LogLocator(numticks=8))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda n, _: f"{n:g}" if n < 1000 else f"{n / 1000:g}k")
+    )
+    axes.grid(axis="x")
+
+
+def _numbers_beside(axes: Axes, x: float, heading: str, values: pd.Series, weight: str) -> None:
+    """A column of numbers to the right of the axes, under a heading."""
+    options = {"ha": "right", "fontsize": SMALL, "fontweight": weight}
+    for place, value in enumerate(values):
+        text = "–" if np.isnan(value) else f"{value:,.0f}"
+        across = axes.get_yaxis_transform()
+        axes.text(x, place, text, transform=across, va="center_baseline", **options)
+    axes.text(x, 1.03, heading, transform=axes.transAxes, va="bottom", **options)

@@ -40,7 +40,8 @@ def detector_table(counts: Mapping[str, pd.DataFrame], rule: str, value: str) ->
     counts : mapping from a bar's name to a DataFrame
         Columns ``rule``, ``category``, the value's own, and its ``_low``, ``_high`` and
         ``chance_`` columns.
-    rule : {"per_category", "top_label"}
+    rule : str
+        One of the tables' rules.
     value : {"unique", "units"}
     """
     rows = [
@@ -59,32 +60,30 @@ def detector_table(counts: Mapping[str, pd.DataFrame], rule: str, value: str) ->
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
 
 
-def published_table(published: pd.DataFrame, value: str) -> pd.DataFrame:
-    """Turn rows of the paper's released counts into the table of a `Panel`.
+def published_table(published: pd.DataFrame) -> pd.DataFrame:
+    """Turn the unique detectors of the paper's released counts into the table of a `Panel`.
 
     Parameters
     ----------
     published : DataFrame
-        One row a network: ``title``, ``unique_<category>``, ``units_<category>``, ``units_all``;
-        NaN where a network has no published counts.
-    value : {"unique", "units"}
+        One row a network: ``title``, ``unique_<category>``; NaN where a network has no published
+        counts.
     """
     rows = []
     for _, network in published.iterrows():
-        counts = {c: network[f"{value}_{c}"] for c in CATEGORIES}
-        total = sum(counts.values()) if value == "unique" else network["units_all"]
-        for category, count in [*counts.items(), ("total", total)]:
+        counts = {c: network[f"unique_{c}"] for c in CATEGORIES}
+        for category, count in [*counts.items(), ("total", sum(counts.values()))]:
             rows.append((network["title"], category, count, np.nan, np.nan, np.nan))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def complete(table: pd.DataFrame, grouped: bool = False) -> pd.DataFrame:
+def complete(table: pd.DataFrame) -> pd.DataFrame:
     """Return a panel's table with all categories and a total for every bar, in their order.
 
     Raises
     ------
     ValueError
-        For a category of another name, or bars to be stacked whose categories do not add up.
+        For a category of another name, or a bar whose categories do not add up to its total.
     """
     unknown = set(table["category"]) - {*CATEGORIES, "total"}
     if unknown:
@@ -101,10 +100,10 @@ def complete(table: pd.DataFrame, grouped: bool = False) -> pd.DataFrame:
         own.loc[list(CATEGORIES), "value"] = parts
         if np.isnan(own.loc["total", "value"]):
             own.loc["total", "value"] = parts.sum()
-        if not grouped and not np.isclose(parts.sum(), own.loc["total", "value"]):
+        if not np.isclose(parts.sum(), own.loc["total", "value"]):
             raise ValueError(
                 f"the categories of {bar!r} add up to {parts.sum():g}, its total is "
-                f"{own.loc['total', 'value']:g}: draw these bars grouped, not stacked"
+                f"{own.loc['total', 'value']:g}: these cannot be stacked"
             )
         rows.append(own.rename_axis("category").reset_index().assign(bar=bar))
     if not rows:

@@ -25,11 +25,9 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-COLUMN = 3.5  # inches: one column of a paper
-SLIDE = 7.2  # inches: two columns, or a slide
+SLIDE = 7.2  # inches: two columns of a paper, or a slide
 DPI = 300
 
-TOTAL_COLOR = "#8A8A8A"
 INK = "#222222"
 FAINT = "#8A8A8A"
 EMPTY = "#F0F0F0"
@@ -228,7 +226,7 @@ def swatch_label(
     text: str,
     color: str,
     *,
-    offset: float = 0.0,
+    offset: float,
     mark: str = "\N{BLACK SQUARE}",
 ) -> None:
     """Write a name beside a mark of its colour, from x rightwards (axes fraction, data y)."""

@@ -17,6 +17,7 @@ from dissection.figures.style import FAINT, SLIDE, SMALL, TITLE, styled
 PANELS = 2  # units side by side
 GAP = 0.04  # inches between images
 CAPTION = 0.19  # inches above a row of images
+CHOSEN = ["unit", "label", "category", "iou"]
 EXPLANATION = "outlined: where the unit's activation is above its threshold"
 
 
@@ -56,13 +57,39 @@ class UnitImages:
         return f"{layer} unit {self.unit} {concept} IoU={self.iou:.2f}"
 
 
-def choose_units(
-    units: pd.DataFrame,
-    wanted: Sequence[int],
-    iou_threshold: float = 0.04,
-    per_category: int = 0,
-) -> pd.DataFrame:
-    """Choose the units to show: those asked for, then the best of each category.
+def named_units(units: pd.DataFrame, wanted: Sequence[int]) -> pd.DataFrame:
+    """Choose units by their numbers, each once, to be shown with their best concept.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As in units.csv: ``unit``, ``category``, ``label``, ``score``.
+    wanted : sequence of int
+        Units from 1.
+
+    Returns
+    -------
+    DataFrame
+        ``unit``, ``label``, ``category``, ``iou``.
+
+    Raises
+    ------
+    InputError
+        If a unit that is wanted does not exist.
+    """
+    best = units.rename(columns={"score": "iou"})[CHOSEN].set_index("unit", drop=False)
+    missing = [unit for unit in wanted if unit not in best.index]
+    if missing:
+        raise InputError(
+            f"The layer has no unit {missing[0]}: its units are {best['unit'].min()} to "
+            f"{best['unit'].max()}. Correct the figure's `units` in the configuration."
+        )
+    chosen = best.loc[list(dict.fromkeys(wanted))].reset_index(drop=True)
+    return chosen.fillna({"label": "", "category": ""})
+
+
+def choose_units(units: pd.DataFrame, wanted: Sequence[int], per_category: int) -> pd.DataFrame:
+    """Choose the units to show: those asked for, then the best detectors of each category.
 
     A category's best are the units whose best concept is of that category. Where there are none,
     they are units that detect a concept of the category beside a better one. No unit is chosen
@@ -71,11 +98,10 @@ def choose_units(
     Parameters
     ----------
     units : DataFrame
-        As in units.csv: ``unit``, ``category``, ``label``, ``score``, ``<c>-label``, ``<c>-iou``.
+        As for `named_units`, with ``<c>-label``, ``<c>-iou`` and ``<c>-detects``, whether the unit
+        detects the best concept of the category.
     wanted : sequence of int
-        Units from 1, shown with their best concept whatever its IoU.
-    iou_threshold : float
-        Other units are shown only if their IoU is greater.
+        Units from 1, shown whether they detect anything or not.
     per_category : int
         How many units of a category at most.
 
@@ -89,14 +115,7 @@ def choose_units(
     InputError
         If a unit that is wanted does not exist.
     """
-    columns = ["unit", "label", "category", "iou"]
-    best = units.rename(columns={"score": "iou"})[columns].set_index("unit", drop=False)
-    missing = [unit for unit in wanted if unit not in best.index]
-    if missing:
-        raise InputError(
-            f"The layer has no unit {missing[0]}: its units are {best['unit'].min()} to "
-            f"{best['unit'].max()}. Correct the figure's `units` in the configuration."
-        )
+    chosen = [named_units(units, wanted)]
     rest = units[~units["unit"].isin(wanted)]
     groups = {}
     for category in CATEGORY_COLORS:
@@ -106,18 +125,17 @@ def choose_units(
             first=rest["category"] == category,
             category=category,
         )
-        found = found[found["iou"] > iou_threshold]
+        found = found[found[f"{category}-detects"]]
         groups[category] = found.sort_values(["iou", "unit"], ascending=[False, True])
     firsts = {c: group[group["first"]].head(per_category) for c, group in groups.items()}
     taken = {unit for group in firsts.values() for unit in group["unit"]}
-    chosen = [best.loc[list(dict.fromkeys(wanted))]]
     for category, group in firsts.items():
         if group.empty:
             seconds = groups[category]
             group = seconds[~seconds["unit"].isin(taken)].head(per_category)
             taken.update(group["unit"])
-        chosen.append(group[columns])
-    return pd.concat(chosen, ignore_index=True).fillna({"label": "", "category": ""})
+        chosen.append(group[CHOSEN])
+    return pd.concat(chosen, ignore_index=True)
 
 
 def best_unit(units: pd.DataFrame) -> list[int]:
@@ -151,7 +169,7 @@ def unit_images(
     Parameters
     ----------
     chosen : DataFrame
-        From `choose_units`.
+        From `named_units` or `choose_units`.
     top : TopImages
         Of all units of the layer.
     thresholds : float (units,)
@@ -181,7 +199,7 @@ def unit_images(
 
 @styled
 def unit_detectors(
-    units: Sequence[UnitImages], geometry: Geometry, layer: str, title: str = ""
+    units: Sequence[UnitImages], geometry: Geometry, layer: str, title: str
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw units as rows of their top images, darkened outside the binary map M_k = S_k > T_k.
 
@@ -209,8 +227,7 @@ def unit_detectors(
     top = 0.3
     height = top + max(rows, 1) * (CAPTION + side + 0.09)
     figure = Figure((SLIDE, height))
-    if title:
-        figure.text(0.05 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
+    figure.text(0.05 / SLIDE, 1 - 0.16 / height, title, fontsize=TITLE, va="center")
     figure.text(
         1 - 0.05 / SLIDE, 1 - 0.16 / height, EXPLANATION, fontsize=SMALL, ha="right", va="center"
     )

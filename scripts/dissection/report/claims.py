@@ -17,7 +17,6 @@ from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.jobs.schemas import read_yaml, schema_problems
 
-RULE = "per_category"  # the rule of the paper's published counts
 TIMES_SPREAD = 2.0
 COLUMNS = (
     *("id", "slide", "statement", "published", "measured"),
@@ -55,8 +54,8 @@ class Evidence:
 
     Attributes
     ----------
-    detectors : mapping of (network, layer) to detectors.csv
-        With the columns of `scoring.count_detectors` and `scoring.bootstrap_detectors`.
+    detectors : mapping of (network, layer) to rows of detectors.csv
+        Of the rule that published counts follow: ``category``, ``unique``, ``unique_se``.
     layers : mapping of network to its dissected layers, from input to output
     groups : mapping of a group's name to its networks; the group "baseline" holds networks that
         differ in nothing but their seed
@@ -80,8 +79,7 @@ class Evidence:
         The standard error of several categories' sum takes them as independent.
         """
         table = self.detectors[network, layer or self.layers[network][-1]]
-        table = table[table["rule"] == RULE].set_index("category")
-        rows = table.loc[list(categories) if categories else ["total"]]
+        rows = table.set_index("category").loc[list(categories) if categories else ["total"]]
         return float(rows["unique"].sum()), float(np.sqrt((rows["unique_se"] ** 2).sum()))
 
 

@@ -67,7 +67,8 @@ def report_page(
     configuration: str,
     configuration_files: Sequence[str],
     overrides: Sequence[str],
-    unit_pages: Sequence[tuple[str, str, str]],
+    unit_pages: Sequence[tuple[str, str, str, str]],
+    reach_note: str,
     versions: Sequence[tuple[str, str]],
 ) -> str:
     """Return the report as HTML.
@@ -86,7 +87,10 @@ def report_page(
         YAML, with all defaults.
     configuration_files, overrides : sequences of str
         Where the configuration comes from (see `rerun_command`).
-    unit_pages : sequence of (network, layer, path relative to the report)
+    unit_pages : sequence of (network, layer, path relative to the report, note)
+        The note is about units that cannot fire, and may be empty.
+    reach_note : str
+        About concepts that are too large to be detected.
     versions : sequence of (name, version)
     """
     rows = []
@@ -132,6 +136,7 @@ def report_page(
         claims=rows,
         figures=shown,
         unit_pages=unit_pages,
+        reach_note=reach_note,
         command=rerun_command(configuration_files, overrides),
         versions="\n".join(f"{name} {version}" for name, version in versions),
         configuration=configuration,

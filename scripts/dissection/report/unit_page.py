@@ -68,6 +68,7 @@ def units_page(
     geometry: Geometry,
     load_image: Callable[[int], np.ndarray],
     iou_threshold: float,
+    firing_note: str,
     colours: Mapping[str, str],
     images: int = 6,
 ) -> str:
@@ -80,14 +81,17 @@ def units_page(
     title, layer : str
         The network's readable name, and its layer.
     units : DataFrame
-        As `scoring.unit_table` makes it, best first.
+        As `scoring.unit_table` makes it, best first, with ``cannot_fire`` and the columns of
+        `scoring.mark_detections`.
     thresholds : float32 (units,)
     top_images : TopImages
     geometry : Geometry
     load_image : callable
         From the number of an image to uint8 (h, w, 3).
     iou_threshold : float
-        A unit detects a concept above it.
+        To be named: what a unit detects is said by the table.
+    firing_note : str
+        About units that cannot fire; may be empty.
     colours : mapping of category to colour
     images : int
         Shown of each unit, at most.
@@ -109,7 +113,7 @@ def units_page(
                 "category": category,
                 "label": concept_name(row[f"{category}-label"], category),
                 "iou": row[f"{category}-iou"],
-                "detects": row[f"{category}-iou"] > iou_threshold,
+                "detects": row[f"{category}-detects"],
             }
             for category in CATEGORIES
             if row[f"{category}-label"]
@@ -120,7 +124,8 @@ def units_page(
                 "score": row["score"],
                 "category": row["category"],
                 "label": concept_name(row["label"], row["category"]),
-                "detects": row["score"] > iou_threshold,
+                "detects": row["detects"],
+                "cannot_fire": row["cannot_fire"],
                 "search": " ".join(concept["label"] for concept in concepts if concept["detects"]),
                 "concepts": sorted(concepts, key=lambda concept: -concept["iou"]),
                 "strip": base64.b64encode(encoded.getvalue()).decode(),
@@ -137,5 +142,6 @@ def units_page(
         detecting=len(detecting),
         counts={category: detecting.count(category) for category in CATEGORIES},
         iou_threshold=iou_threshold,
+        firing_note=firing_note,
         colours=dict(colours),
     )

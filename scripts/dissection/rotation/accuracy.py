@@ -20,6 +20,7 @@ from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.labels.segments import FIRST_WHOLE
 from dissection.labels.store import LabelStore
+from dissection.rotation.matrices import one_thread_each
 from dissection.training.architectures import TrainedNetwork
 
 PENALTY = 0.001  # C of the linear support vector machine (paper, section 3.6)
@@ -96,6 +97,12 @@ def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:
     )
 
 
+def rotated_features(features: np.ndarray, R: np.ndarray) -> np.ndarray:
+    """Return features (images, units) in a rotated basis, float64: mean activations of r = R a."""
+    with one_thread_each():
+        return features @ R.T
+
+
 def scene_of_images(store: LabelStore) -> np.ndarray:
     """Return the scene label of each image, int64 (images,); 0 where there is not just one."""
     scene = CATEGORIES.index("scene")
@@ -145,10 +152,11 @@ def linear_probe(
         )
     folds = StratifiedKFold(splits, shuffle=True, random_state=seed)
     accuracies = []
-    for train, test in folds.split(features, labels):
-        # Of the two ways to the one solution, the faster one here.
-        machine = LinearSVC(C=PENALTY, dual=True, random_state=0)
-        probe = make_pipeline(StandardScaler(), machine)
-        probe.fit(features[train], labels[train])
-        accuracies.append(probe.score(features[test], labels[test]))
+    with one_thread_each():
+        for train, test in folds.split(features, labels):
+            # Of the two ways to the one solution, the faster one here.
+            machine = LinearSVC(C=PENALTY, dual=True, random_state=0)
+            probe = make_pipeline(StandardScaler(), machine)
+            probe.fit(features[train], labels[train])
+            accuracies.append(probe.score(features[test], labels[test]))
     return float(np.mean(accuracies)), float(np.std(accuracies, ddof=1) / np.sqrt(splits))

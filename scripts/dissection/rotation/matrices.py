@@ -102,9 +102,9 @@ class RotationPath:
 
     def __init__(self, Q: np.ndarray) -> None:
         Q = np.asarray(Q, np.float64)
-        _check_rotation(Q)
         n = len(Q)
         with one_thread_each():
+            _check_rotation(Q)
             B, self._Z = scipy.linalg.schur(Q, output="real")
         planes: list[tuple[int, int, float]] = []
         flipped: list[int] = []  # directions of eigenvalue -1

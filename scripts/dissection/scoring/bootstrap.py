@@ -8,7 +8,7 @@ import pandas as pd
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.jobs.logs import progress
-from dissection.scoring.detectors import IOU_THRESHOLD, DetectorCounts, count_table, detector_counts
+from dissection.scoring.detectors import DetectorCounts, count_table, detector_counts
 from dissection.scoring.iou import (
     BestConcepts,
     best_concepts,
@@ -18,16 +18,16 @@ from dissection.scoring.iou import (
 )
 from dissection.scoring.tally import Tally
 
+LEVEL = 0.95  # of confidence
 BOOTSTRAP_VALUES = 4_000_000  # IoUs held at a time while resampling: 32 MB an array
 
 
 def bootstrap_detectors(
     tally: Tally,
     primary: np.ndarray,
-    iou_threshold: float = IOU_THRESHOLD,
-    samples: int = 500,
-    seed: int = 0,
-    level: float = 0.95,
+    iou_threshold: float,
+    samples: int,
+    seed: int,
 ) -> pd.DataFrame:
     """Return intervals of the detector counts by resampling blocks of images.
 
@@ -39,7 +39,7 @@ def bootstrap_detectors(
     composition would change. It does not contain the spread between networks trained from
     other initial weights, which needs several networks.
 
-    The interval is the count ± z standard errors, z the normal quantile of the level and the
+    The interval is the count ± z standard errors, z the normal quantile of `LEVEL` and the
     standard error that of the resampled counts; it ends at 0. The percentiles of the resampled
     counts would lie too high, because a count of maxima above a threshold is not a smooth function
     of the data: resampling adds noise to every IoU, and a category's best IoU is the greatest of
@@ -56,8 +56,6 @@ def bootstrap_detectors(
     samples : int
         Resamples, at least 2; some hundreds.
     seed : int
-    level : float
-        Of confidence, between 0 and 1.
 
     Returns
     -------
@@ -69,11 +67,8 @@ def bootstrap_detectors(
     blocks, units, labels = tally.intersection.shape
     if blocks < 2:
         raise InputError("A bootstrap needs a tally of at least 2 blocks of images; this has 1.")
-    if samples < 2 or not 0 < level < 1:
-        raise InputError(
-            f"Bootstrap of {samples} samples, level {level}: give at least 2 samples, "
-            "and a level between 0 and 1."
-        )
+    if samples < 2:
+        raise InputError(f"Bootstrap of {samples} samples: give at least 2.")
     generator = np.random.default_rng(seed)
     # Sums of integers below 2^53: exact in float64, in whatever order they are added.
     weights = generator.multinomial(blocks, np.full(blocks, 1 / blocks), samples).astype(float)
@@ -90,7 +85,7 @@ def bootstrap_detectors(
     resampled_counts = detector_counts(BestConcepts(label, iou), iou_threshold)
     best = best_concepts(intersection_over_union(tally, primary), primary)
     counts = detector_counts(best, iou_threshold)
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
     columns = {}
     for name in DetectorCounts._fields:
         count = getattr(counts, name)

@@ -1,12 +1,15 @@
-"""Count detectors by both rules.
+"""What is a detector, and how many there are, by both rules.
 
-Two rules count detectors at an IoU threshold (paper, section 2.4 and its released tables):
+A unit detects a concept if their IoU is greater than a threshold, not at it (paper, section 2.4).
+Two rules count detectors (the paper's released tables):
 
 ``top_label``
     A unit counts once, in the category of its best concept.
 ``per_category``
     A unit counts in every category in which its best concept exceeds the threshold. The paper's
     published figures follow this rule.
+
+All that shows or compares detectors takes the decision from here, as a column or a parameter.
 """
 
 from typing import NamedTuple
@@ -18,8 +21,8 @@ from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.scoring.iou import BestConcepts
 
-RULES = ("top_label", "per_category")
-IOU_THRESHOLD = 0.04  # paper, section 2.4
+TOP_LABEL, PER_CATEGORY = RULES = ("top_label", "per_category")
+PUBLISHED_RULE = PER_CATEGORY
 
 
 class DetectorCounts(NamedTuple):
@@ -32,7 +35,14 @@ class DetectorCounts(NamedTuple):
     unique: np.ndarray
 
 
-def detector_counts(best: BestConcepts, iou_threshold: float = IOU_THRESHOLD) -> DetectorCounts:
+def exceeds(iou: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Whether each IoU is above, not at, the threshold, which is at least 0 and below 1."""
+    if not 0 <= iou_threshold < 1:
+        raise InputError(f"IoU threshold {iou_threshold}: give a number from 0 up to 1.")
+    return iou > iou_threshold
+
+
+def detector_counts(best: BestConcepts, iou_threshold: float) -> DetectorCounts:
     """Count detectors and distinct concepts by both rules.
 
     Parameters
@@ -52,17 +62,13 @@ def detector_counts(best: BestConcepts, iou_threshold: float = IOU_THRESHOLD) ->
     --------
     >>> best = BestConcepts(np.array([[3, 5, 0, 0, 0, 0], [3, 0, 0, 0, 0, 0]]),
     ...                     np.array([[.1, .2, 0, 0, 0, 0], [.05, 0, 0, 0, 0, 0]]))
-    >>> counts = detector_counts(best)
+    >>> counts = detector_counts(best, 0.04)
     >>> counts.units.tolist()
     [[1, 1, 0, 0, 0, 0, 2], [2, 1, 0, 0, 0, 0, 2]]
     >>> counts.unique.tolist()
     [[1, 1, 0, 0, 0, 0, 2], [1, 1, 0, 0, 0, 0, 2]]
     """
-    if not 0 <= iou_threshold < 1:
-        raise InputError(f"IoU threshold {iou_threshold}: give a number from 0 up to 1.")
-    detects = best.iou > iou_threshold  # (..., units, 6)
-    top = np.arange(len(CATEGORIES)) == best.iou.argmax(axis=-1)[..., None]
-    by_rule = np.stack([detects & top, detects], axis=-3)  # (..., 2, units, 6)
+    by_rule = _detects(best.iou, iou_threshold)
     units = by_rule.sum(axis=-2)
     total = by_rule.any(axis=-1).sum(axis=-1)
     # Distinct numbers of a column: sort it, count where the value changes to another than 0.
@@ -75,7 +81,7 @@ def detector_counts(best: BestConcepts, iou_threshold: float = IOU_THRESHOLD) ->
     )
 
 
-def count_detectors(units: pd.DataFrame, iou_threshold: float = IOU_THRESHOLD) -> pd.DataFrame:
+def count_detectors(units: pd.DataFrame, iou_threshold: float) -> pd.DataFrame:
     """Count detectors and distinct concepts from a table of units, by both rules.
 
     Parameters
@@ -90,19 +96,54 @@ def count_detectors(units: pd.DataFrame, iou_threshold: float = IOU_THRESHOLD) -
     DataFrame
         ``rule``, ``category`` (six and ``total``), ``units``, ``unique``.
     """
-    missing = [f"{c}-{what}" for c in CATEGORIES for what in ("label", "iou")]
-    missing = [column for column in missing if column not in units.columns]
-    if missing:
-        raise InputError(f"The table of units lacks the columns {', '.join(missing)}.")
+    iou = _ious(units)
     # A name's number in its column; -1 + 1 where a cell is empty, which detects nothing.
     label = np.stack(
         [pd.factorize(units[f"{c}-label"])[0].astype(np.int32) + 1 for c in CATEGORIES], axis=-1
     )
+    counts = detector_counts(BestConcepts(label, iou), iou_threshold)
+    return count_table(units=counts.units, unique=counts.unique)
+
+
+def mark_detections(units: pd.DataFrame, iou_threshold: float) -> pd.DataFrame:
+    """Add to a table of units which of its concepts are detected.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As `count_detectors` takes it.
+    iou_threshold : float
+        See `detector_counts`.
+
+    Returns
+    -------
+    DataFrame
+        The table with bool columns after its own: ``detects``, whether the unit detects its best
+        concept (and so counts by ``top_label``), then for each category ``<c>-detects``, whether
+        it detects the best concept of that category (and so counts in it by ``per_category``).
+    """
+    top_label, per_category = _detects(_ious(units), iou_threshold)
+    marks = {f"{c}-detects": per_category[:, i] for i, c in enumerate(CATEGORIES)}
+    return units.assign(detects=top_label.any(axis=-1), **marks)
+
+
+def _detects(iou: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """Which of the best concepts (..., units, 6) are detected: bool (..., 2, units, 6), by rule."""
+    detects = exceeds(iou, iou_threshold)
+    top = np.arange(len(CATEGORIES)) == iou.argmax(axis=-1)[..., None]
+    return np.stack([detects & top, detects], axis=-3)
+
+
+def _ious(units: pd.DataFrame) -> np.ndarray:
+    """IoUs of a table of units: float64 (units, 6)."""
+    missing = [f"{c}-{what}" for c in CATEGORIES for what in ("label", "iou")]
+    missing = [column for column in missing if column not in units.columns]
+    if missing:
+        raise InputError(f"The table of units lacks the columns {', '.join(missing)}.")
     iou = np.stack([units[f"{c}-iou"].to_numpy(float) for c in CATEGORIES], axis=-1)
     if not ((iou >= 0) & (iou <= 1)).all():
         raise InputError("The table of units has an IoU that is not a number from 0 to 1.")
-    counts = detector_counts(BestConcepts(label, iou), iou_threshold)
-    return count_table(units=counts.units, unique=counts.unique)
+    return iou
 
 
 def count_table(**counts: np.ndarray) -> pd.DataFrame:

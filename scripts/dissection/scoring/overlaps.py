@@ -167,7 +167,7 @@ def count_overlaps(
                 if highest <= bar:
                     continue
                 for y in range(first_rows[r], first_rows[r + 1]):
-                    # The arithmetic of receptive_field.upsample: rows first, then columns.
+                    # The arithmetic of geometry.upsample: rows first, then columns.
                     w = row_weights[y]
                     v = a[r, c] + w * (a[below, c] - a[r, c])
                     step = (a[r, right] + w * (a[below, right] - a[r, right])) - v

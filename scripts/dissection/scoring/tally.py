@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,8 +31,15 @@ from dissection.errors import InputError
 from dissection.jobs.arrays import ARRAY_FILE_ERRORS
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import progress
+from dissection.labels.segments import Segments
 from dissection.labels.store import LabelStore
-from dissection.scoring.overlaps import count_labels, count_overlaps, make_grids, maps_as_float64
+from dissection.scoring.overlaps import (
+    Grids,
+    count_labels,
+    count_overlaps,
+    make_grids,
+    maps_as_float64,
+)
 
 CHUNK_BYTES = 8 * 2**20  # of activations; at most four times as much if all are above threshold
 # Rounding can lift an interpolated value above all of its neighbours, by less than this share of
@@ -147,36 +156,68 @@ def tally_overlaps(
     _require_same(tally.intersection.shape, (blocks, units, store.n_labels + 1))
     if images == 0:
         return tally
+    block_of = np.arange(first_image, first_image + images) % blocks
     grids = make_grids(store.sizes[label_of], geometry)
     pieces = chunks([activations], CHUNK_BYTES)
     total = count_chunks([activations], CHUNK_BYTES)
     with ThreadPoolExecutor(threads) as pool:
         for start, chunk in progress(pieces, "pieces of the activations", total):
-            labels = label_of[start : start + len(chunk)]
-            block_of = np.arange(first_image + start, first_image + start + len(chunk)) % blocks
-            count_labels(store.segments, labels, block_of, tally.label_area)
+            labels, into = (of[start : start + len(chunk)] for of in (label_of, block_of))
+            count_labels(store.segments, labels, into, tally.label_area)
             found = _maps_above(chunk, thresholds, first_image + start, pool, threads)
-
-            def count(share: np.ndarray, start=start, chunk=chunk, block_of=block_of, found=found):
-                image, unit, bars = (values[share] for values in found)
-                count_overlaps(
-                    maps_as_float64(chunk, image, unit),
-                    thresholds[unit].astype(np.float64),
-                    bars,
-                    unit,
-                    block_of[image],
-                    label_of[start + image],
-                    grids.of_image[start + image],
-                    grids,
-                    store.segments,
-                    tally.intersection,
-                    tally.unit_area,
-                )
-
-            for _ in pool.map(count, _shares(found[1], threads)):
+            piece = _Piece(chunk, thresholds, labels, into, grids.of_image[start:])
+            count = partial(_count_maps, piece, grids, store.segments, tally)
+            for _ in pool.map(count, found.shares(threads)):
                 pass
             store.release()
     return tally
+
+
+class _Piece(NamedTuple):
+    """Some images' activations; the units' thresholds; each image's labels, block and grid."""
+
+    activations: np.ndarray
+    thresholds: np.ndarray
+    labels: np.ndarray
+    blocks: np.ndarray
+    grids: np.ndarray
+
+
+class _Maps(NamedTuple):
+    """Maps that may exceed T_k: image and unit in a piece, and the bar that they pass.
+
+    A bar lies so little below the threshold that an interpolated value exceeds the threshold
+    only if one of its four neighbours exceeds the bar.
+    """
+
+    image: np.ndarray
+    unit: np.ndarray
+    bar: np.ndarray
+
+    def shares(self, count: int) -> list[_Maps]:
+        """Split them into about equal shares: no two have a unit in common."""
+        if count == 1 or len(self.unit) == 0:
+            return [self]
+        ends = np.sort(self.unit)[np.arange(1, count) * len(self.unit) // count]
+        share_of = np.searchsorted(ends, self.unit, side="right")
+        return [_Maps(*(of[share_of == share] for of in self)) for share in range(count)]
+
+
+def _count_maps(piece: _Piece, grids: Grids, segments: Segments, tally: Tally, maps: _Maps) -> None:
+    """Add these maps' areas, and their overlaps with labels, to the tally."""
+    count_overlaps(
+        maps_as_float64(piece.activations, maps.image, maps.unit),
+        piece.thresholds[maps.unit].astype(np.float64),
+        maps.bar,
+        maps.unit,
+        piece.blocks[maps.image],
+        piece.labels[maps.image],
+        piece.grids[maps.image],
+        grids,
+        segments,
+        tally.intersection,
+        tally.unit_area,
+    )
 
 
 def _require_same(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
@@ -243,12 +284,8 @@ def _maps_above(
     first_image: int,
     pool: ThreadPoolExecutor,
     threads: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return image and unit of the maps that may exceed T_k, by image, and the bars they pass.
-
-    A bar lies so little below the threshold that an interpolated value exceeds the threshold
-    only if one of its four neighbours exceeds the bar.
-    """
+) -> _Maps:
+    """Return the maps of a piece that may exceed T_k, by image."""
     found = pool.map(_largest_of_maps, np.array_split(key_bits(chunk), threads))
     keys, magnitudes = map(np.concatenate, zip(*found, strict=True))
     for image, unit in np.argwhere(magnitudes >= infinity_key(chunk.dtype)):
@@ -256,13 +293,4 @@ def _maps_above(
     largest = key_values(magnitudes, chunk.dtype).astype(np.float64)
     bars = thresholds.astype(np.float64) - ROUNDING * largest
     image, unit = np.nonzero(key_values(keys, chunk.dtype) > bars)
-    return image, unit, bars[image, unit]
-
-
-def _shares(unit: np.ndarray, shares: int) -> list[np.ndarray]:
-    """Split maps, given by their unit, into about equal shares: no two have a unit in common."""
-    if shares == 1 or len(unit) == 0:
-        return [np.arange(len(unit))]
-    ends = np.sort(unit)[np.arange(1, shares) * len(unit) // shares]
-    share_of = np.searchsorted(ends, unit, side="right")
-    return [np.flatnonzero(share_of == share) for share in range(shares)]
+    return _Maps(image, unit, bars[image, unit])

@@ -14,6 +14,7 @@ import numpy as np
 from dissection.activations.float_keys import (
     BUCKETS,
     count_keys,
+    greatest_activations,
     infinity_key,
     key_bits,
     key_dtype,
@@ -23,6 +24,7 @@ from dissection.activations.float_keys import (
 from dissection.activations.shards import check_shards, chunks, count_chunks
 from dissection.errors import InputError
 from dissection.jobs.logs import progress
+from dissection.scoring.notes import CONSTANT, FEW, SATURATED
 
 
 def threshold_rank(positions: int, quantile: float) -> int:
@@ -250,3 +252,53 @@ def compute_thresholds(
             counter.update(chunk, first_image)
         counter.end_pass()
     return counter.thresholds()
+
+
+def find_silent_units(
+    shards: Sequence[np.ndarray], thresholds: np.ndarray, quantile: float
+) -> dict[int, str]:
+    """Find the units that cannot fire, and why.
+
+    A unit fires where its map, interpolated, exceeds T_k: only if one of its values does. Where T_k
+    is the unit's greatest value, because that is reached too often or too few values may lie above
+    a threshold, the unit never fires.
+
+    Parameters
+    ----------
+    shards : sequence of float16 or float32 arrays (images, units, height, width)
+        Read until every unit has exceeded its threshold: all of it only if one never does.
+    thresholds : float32 (units,)
+        As `compute_thresholds` finds them in these shards.
+    quantile : float
+        That they were found with.
+
+    Returns
+    -------
+    dict of a unit's number, from 1, to the reason
+        ``constant`` if all its values are equal, or else ``too few positions`` if the quantile
+        allows no value above a threshold, or else ``saturated``: more than the quantile of its
+        values equal the greatest one.
+
+    Examples
+    --------
+    >>> activations = np.array([[0, 1, 2, 3], [5] * 4, [0, 6, 6, 6]], np.float16)
+    >>> activations = activations.reshape(1, 3, 2, 2)
+    >>> find_silent_units([activations], compute_thresholds([activations], 0.25), 0.25)
+    {2: 'constant', 3: 'saturated'}
+    """
+    images, (units, height, width) = check_shards(shards)
+    silent = np.arange(units)  # so far
+    smallest = np.full(units, np.inf, np.float32)
+    what = "pieces with units that have not fired"
+    for first_image, chunk in progress(chunks(shards), what, total=count_chunks(shards)):
+        own = chunk[:, silent]
+        least = -greatest_activations(-own, first_image).max(axis=0)
+        smallest[silent] = np.minimum(smallest[silent], least)
+        silent = silent[greatest_activations(own, first_image).max(axis=0) <= thresholds[silent]]
+        if len(silent) == 0:
+            break
+    otherwise = SATURATED if threshold_rank(images * height * width, quantile) else FEW
+    return {
+        int(unit) + 1: CONSTANT if smallest[unit] == thresholds[unit] else otherwise
+        for unit in silent
+    }

@@ -1,0 +1,63 @@
+"""The table of a rotated layer against its parts."""
+
+import math
+
+import numpy as np
+import pytest
+
+from dissection.categories import CATEGORIES
+from dissection.rotation.accuracy import linear_probe
+from dissection.rotation.matrices import RotationPath, random_rotation
+from dissection.rotation.table import rotated_bases, rotation_table
+from dissection.scoring.detectors import count_detectors
+from dissection.scoring.iou import unit_table
+from dissection.scoring.tally import Tally
+
+UNITS, IMAGES = 5, 60
+PRIMARY = np.array([-1, 0, 1, 2, 3, 4, 5, 0], np.int8)
+NAMES = ["", *"abcdefg"]
+COLUMNS = ["seed", "alpha", "category", "units", "unique", "accuracy", "probe_accuracy"]
+
+
+def random_tally(rng):
+    label_area = rng.integers(1, 300, (1, len(PRIMARY)))
+    unit_area = rng.integers(1, 300, (1, UNITS, 6))
+    both = np.minimum(unit_area[..., PRIMARY], label_area[:, None, :])
+    return Tally(rng.binomial(both, 0.3), unit_area, label_area)
+
+
+def test_bases_go_step_by_step_seed_by_seed():
+    bases = rotated_bases(UNITS, seeds=[3, 7], alphas=[0, 0.5, 1])
+    assert [(basis.seed, basis.alpha) for basis in bases] == [
+        (seed, alpha) for seed in (3, 7) for alpha in (0, 0.5, 1)
+    ]
+    for basis in bases:
+        path = RotationPath(random_rotation(UNITS, basis.seed))
+        np.testing.assert_array_equal(basis.R, path.power(basis.alpha))
+
+
+def test_rows_are_the_counts_and_accuracies_of_their_basis():
+    rng = np.random.default_rng(0)
+    bases = rotated_bases(UNITS, seeds=[1, 2], alphas=[0, 1])
+    tallies = [random_tally(rng) for _ in bases]
+    accuracies = [0.5, 0.25, 0.75, math.nan]
+    features, scenes = rng.random((IMAGES, UNITS)), np.arange(IMAGES) % 3
+    table = rotation_table(
+        bases, tallies, accuracies, features, scenes, NAMES, PRIMARY, 0.1, probe_splits=4
+    )
+    assert table.columns.tolist() == [*COLUMNS, "probe_spread"]
+    assert len(table) == len(bases) * 7
+    for i, basis in enumerate(bases):
+        rows = table.iloc[7 * i : 7 * i + 7]
+        counts = count_detectors(unit_table(tallies[i], NAMES, PRIMARY), 0.1)
+        published = counts[counts["rule"] == "per_category"]
+        assert rows["category"].tolist() == [*CATEGORIES, "total"]
+        assert (
+            rows[["units", "unique"]].values.tolist()
+            == published[["units", "unique"]].values.tolist()
+        )
+        probe = linear_probe(features @ basis.R.T, scenes, 4, basis.seed)
+        for row in rows.itertuples():
+            assert (row.seed, row.alpha) == (basis.seed, basis.alpha)
+            assert row.accuracy == pytest.approx(accuracies[i], nan_ok=True)
+            assert (row.probe_accuracy, row.probe_spread) == pytest.approx(probe)
