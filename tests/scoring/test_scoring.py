@@ -281,7 +281,7 @@ def test_bootstrap_does_not_depend_on_its_memory_and_repeats(monkeypatch):
     tally, primary = random_tally(seed=2, blocks=5, units=11, labels=7)
     expected = bootstrap_detectors(tally, primary, samples=40, seed=1)
     pd.testing.assert_frame_equal(bootstrap_detectors(tally, primary, samples=40, seed=1), expected)
-    monkeypatch.setattr("dissection.scoring.iou.BOOTSTRAP_VALUES", 1)
+    monkeypatch.setattr("dissection.scoring.bootstrap.BOOTSTRAP_VALUES", 1)
     pd.testing.assert_frame_equal(bootstrap_detectors(tally, primary, samples=40, seed=1), expected)
     other = bootstrap_detectors(tally, primary, samples=40, seed=2)
     assert not other.equals(expected)
