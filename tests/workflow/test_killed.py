@@ -94,8 +94,8 @@ def kill_in_job(line: list[str], folder: Path, job: int, wait: float, number: in
         run.wait(wait)
     except subprocess.TimeoutExpired:
         run.send_signal(number)
-        run.wait(120)
-        end = time.monotonic() + 120
+        run.wait(600)
+        end = time.monotonic() + 600
         while processes(run.pid):  # jobs that go on to their end, as after SIGKILL
             assert time.monotonic() < end, "the jobs of a killed run go on and on"
             time.sleep(0.1)
