@@ -1,5 +1,6 @@
 # make replicate   every plot of the slides: set-up included
-# make test        all tests: set-up included
+# make test        the tests, in at most 15 minutes on two cores: set-up included
+# make test-long   more of what they repeat, as many more kills: before a release
 # make benchmark   measure speed and memory; SIZE=full at Broden's size, FOLDER=... for its data
 # make format      format the sources
 # make docs        write the table of keys in config/README.md
@@ -13,13 +14,19 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/requirements.lock
 SNAKEFILES := Snakefile workflow/rules
 
-.PHONY: replicate test benchmark check format docs lock environment clean
+.PHONY: replicate test test-long benchmark check format docs lock environment clean
 
 replicate: environment
 	$(BIN)/snakemake --cores $(CORES)
 
+# Files of tests side by side, in the order in which they are collected: long ones first.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: check
-	$(BIN)/pytest
+	$(PYTEST)
+
+test-long: environment
+	$(PYTEST) -m long
 
 benchmark: environment
 	$(BIN)/python benchmarks/run.py --size $(SIZE) --cores $(CORES) $(if $(FOLDER),--folder $(FOLDER))

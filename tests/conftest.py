@@ -1,18 +1,38 @@
 """What several files of tests share."""
 
+import os
 import shutil
 
 import pytest
+
+# One thread for each of the processes that run files of tests side by side: more would wait for
+# each other. Set before anybody imports NumPy or torch; Snakemake's jobs do without it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+from filelock import FileLock
 from http_server import FaultyServer
 from workflow_runs import clone, snakemake
 
 
+def pytest_collection_modifyitems(items):
+    """Runs of the workflow begin first: what is short fills the time beside the last ones."""
+    items.sort(key=lambda item: item.path.parent.name != "workflow")
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A folder in which the smoke run has just finished. Tests leave it as it is."""
-    folder = clone(tmp_path_factory.mktemp("smoke") / "netdissect")
-    result = snakemake(folder)
-    assert result.returncode == 0, result.stdout
+def finished(tmp_path_factory, worker_id):
+    """Where the smoke run has finished, one folder for all workers. Tests leave it as it is."""
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+    folder, done = base / "smoke/netdissect", base / "smoke.done"
+    with FileLock(base / "smoke.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            clone(folder)
+            result = snakemake(folder)
+            assert result.returncode == 0, result.stdout
+            done.touch()
     return folder
 
 

@@ -1,6 +1,7 @@
 """The source files that code consists of, against what Python itself imports."""
 
 import ast
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ from repository import ROOT
 
 from dissection.config.source_files import imported_files, module_files
 
-SCRIPTS = ("import_masks", "cache_activations", "slide06_unit_detectors")  # of many: torch is slow
+SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 
 
 def names(folder, files):
@@ -86,24 +87,39 @@ def test_a_package_comes_before_a_module_of_its_name(tmp_path):
     assert names(tmp_path, module_files("net", tmp_path)) == ["net/__init__.py"]
 
 
+# What takes seconds is imported once; a copy of the process imports what a script does.
+IMPORTED = """
+import json, os, sys
+import matplotlib.pyplot, numba, pandas, torch
+for script, imports in json.load(sys.stdin).items():
+    if os.fork() == 0:
+        exec(imports, {})
+        modules = [m for name, m in sys.modules.items() if name.split(".")[0] == "dissection"]
+        print(json.dumps([script, [module.__file__ for module in modules]]), flush=True)
+        os._exit(0)
+    if os.wait()[1]:
+        sys.exit(script)
+"""
+
+
+@pytest.fixture(scope="module")
+def imported():
+    """The library's modules that each script imports when it starts, by one interpreter for all."""
+    imports = {}
+    for script in SCRIPTS:
+        nodes = ast.parse((ROOT / f"scripts/{script}.py").read_text()).body
+        top = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        imports[script] = "\n".join(map(ast.unparse, top))
+    result = subprocess.run(
+        [sys.executable, "-c", IMPORTED],
+        cwd=ROOT / "scripts", input=json.dumps(imports), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(map(json.loads, result.stdout.splitlines()))
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_no_module_of_the_library_that_a_script_needs_is_missed(script):
+def test_no_module_of_the_library_that_a_script_needs_is_missed(script, imported):
     """What is imported when the script starts is among the files found."""
     path = ROOT / f"scripts/{script}.py"
-    top = [
-        ast.unparse(node)
-        for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-    ]
-    lines = [
-        *top,
-        "import sys",
-        "print('\\n'.join(m.__file__ for n, m in list(sys.modules.items())"
-        " if n.split('.')[0] == 'dissection'))",
-    ]
-    result = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)],
-        cwd=ROOT / "scripts", capture_output=True, text=True, check=True,
-    )  # fmt: skip
     found = {str(path) for path in imported_files(path, ROOT / "scripts")}
-    assert set(result.stdout.split()) <= found
+    assert set(imported[script]) <= found

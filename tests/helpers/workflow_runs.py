@@ -10,13 +10,29 @@ from pathlib import Path
 
 from repository import ROOT
 
-NOT_IN_A_CLONE = {".git", ".venv", ".snakemake", "results", "resources", "tests", "__pycache__"}
+NOT_IN_A_CLONE = {".git", ".venv", ".snakemake", "results", "resources", "tests"}
+COMPILED = {".pyc", ".nbi", ".nbc"}
 SMOKE = "config/smoke.yaml"
+
+# Of the smoke run, one network from the data to its figures: a job of each rule that computes.
+PART = (
+    *("slide06_unit_detectors", "slide08_layers", "slide09_rotation"),
+    "results/smoke/units/alexnet/conv5.html",
+)
 
 
 def clone(folder: Path) -> Path:
-    """Copy what the workflow consists of, without anything computed."""
-    shutil.copytree(ROOT, folder, ignore=lambda _, names: NOT_IN_A_CLONE & set(names))
+    """Copy what the workflow consists of, without anything computed.
+
+    What has been compiled by now is taken along, or every clone would compile the same again.
+    """
+
+    def left_out(parent: str, names: list[str]) -> set[str]:
+        if Path(parent).name == "__pycache__":  # where other processes may be writing
+            return {name for name in names if Path(name).suffix not in COMPILED}
+        return NOT_IN_A_CLONE & set(names)
+
+    shutil.copytree(ROOT, folder, ignore=left_out)
     (folder / "results").mkdir()
     (folder / "resources").mkdir()
     return folder
@@ -32,7 +48,8 @@ def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Return the variables without pytest's settings and its path to the library."""
-    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONWARNINGS")}
+    tests_alone = {"PYTHONPATH", "PYTHONWARNINGS", "OMP_NUM_THREADS"}
+    return {k: v for k, v in os.environ.items() if k not in tests_alone}
 
 
 def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
@@ -56,12 +73,15 @@ def planned(folder: Path, *arguments: str, **options) -> set[str]:
     return set(re.findall(r"^(?:local)?rule (\w+):$", result.stdout, re.MULTILINE))
 
 
-def planned_shards(folder: Path, *arguments: str) -> set[str]:
-    """Return the shards, NETWORK/NUMBER, that a dry run would run a network over."""
-    result = snakemake(folder, "--dry-run", *arguments)
-    assert result.returncode == 0, result.stdout
-    output = r"^ +output: results/\w+/activations/(\S+)$"
-    return set(re.findall(output, result.stdout, re.MULTILINE))
+def job_counts(output: str) -> dict[str, int]:
+    """Return how often each rule would run, as the output of a run or dry run begins by saying."""
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def shards(output: str) -> set[str]:
+    """Return the shards, NETWORK/NUMBER, that a run or dry run ran a network over."""
+    return set(re.findall(r"^ +output: results/\w+/activations/(\S+)$", output, re.MULTILINE))
 
 
 def tables(folder: Path, run: str = "smoke") -> dict[str, str]:

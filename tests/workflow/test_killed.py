@@ -1,7 +1,11 @@
-"""The smoke run, killed again and again, and moved to another folder: the same tables."""
+"""The smoke run, killed again and again, and moved to another folder: the same tables.
+
+In shards of other sizes and, but for the long test, on one core.
+"""
 
 import os
 import random
+import re
 import signal
 import subprocess
 import tarfile
@@ -9,11 +13,21 @@ import time
 from pathlib import Path
 
 import pytest
-from workflow_runs import clone, command, environment, leftovers, planned, snakemake, tables
+import yaml
+from workflow_runs import (
+    PART,
+    SMOKE,
+    clone,
+    command,
+    environment,
+    leftovers,
+    planned,
+    snakemake,
+    tables,
+)
 
 pytestmark = pytest.mark.workflow
 
-KILLS = 20
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 # What README.md says to take along; the code comes from git.
 MOVED = ("results/smoke", ".snakemake/metadata", ".snakemake/incomplete")
@@ -48,48 +62,76 @@ def move(old: Path, new: Path) -> Path:
     return new
 
 
-def kill_after(folder: Path, seconds: float, number: signal.Signals) -> bool:
-    """Start the run and send its main process a signal; return whether it ended before."""
+def in_three_shards(folder: Path) -> Path:
+    """Divide a clone's images otherwise than the run does that its tables are compared with."""
+    file = folder / SMOKE
+    config = yaml.safe_load(file.read_text())
+    assert config["dissection"]["shards"] != 3
+    config["dissection"]["shards"] = 3
+    file.write_text(yaml.safe_dump(config, sort_keys=False))
+    return folder
+
+
+def kill_in_job(line: list[str], folder: Path, job: int, wait: float, number: int) -> bool:
+    """Start the run, and signal its main process some time after it has started so many jobs.
+
+    Return whether it ended before.
+    """
     # A shell in the background hands down that SIGINT is ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    run = subprocess.Popen(
-        command(), cwd=folder, env=environment(), text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    log = folder.with_suffix(".log")
+    with log.open("w") as file:
+        run = subprocess.Popen(
+            line, cwd=folder, env=environment(), start_new_session=True, stdout=file, stderr=file
+        )
+    end = time.monotonic() + 600
+    while len(re.findall(r"^(?:local)?rule ", log.read_text(), re.MULTILINE)) < job:
+        if run.poll() is not None:
+            break
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.05)
     try:
-        output, _ = run.communicate(timeout=seconds)
+        run.wait(wait)
     except subprocess.TimeoutExpired:
         run.send_signal(number)
-        run.communicate(timeout=120)
-        end = time.monotonic() + 120
+        run.wait(600)
+        end = time.monotonic() + 600
         while processes(run.pid):  # jobs that go on to their end, as after SIGKILL
             assert time.monotonic() < end, "the jobs of a killed run go on and on"
             time.sleep(0.1)
         return False
-    assert run.returncode == 0, output
+    assert run.returncode == 0, log.read_text()
     return True
 
 
-def test_twenty_kills_change_no_table(finished, tmp_path):
-    folder = clone(tmp_path / "run0")
+# Six kills are two of each signal, spread over the run; twenty show the same of more jobs.
+@pytest.mark.parametrize(
+    ("kills", "targets", "cores"), [(6, PART, 1), pytest.param(20, (), 2, marks=pytest.mark.long)]
+)
+def test_kills_shards_and_cores_change_no_table(finished, tmp_path, kills, targets, cores):
+    folder = in_three_shards(clone(tmp_path / "run0"))
     moments = random.Random(1)
-    for kill in range(KILLS):
+    for kill in range(kills):
         number = SIGNALS[kill % len(SIGNALS)]
-        if kill_after(folder, moments.uniform(1, 10), number):
+        line = command(*targets, cores=cores)
+        if kill_in_job(line, folder, moments.randint(1, 4), moments.uniform(0, 3), number):
             # A fast machine: the rest of the kills hit another run.
-            assert tables(folder) == tables(finished)
-            folder = clone(tmp_path / f"run{kill}")
+            assert tables(folder).items() <= tables(finished).items()
+            folder = in_three_shards(clone(tmp_path / f"run{kill}"))
         elif number == signal.SIGKILL:
             assert snakemake(folder, "--unlock").returncode == 0
-        if kill == KILLS // 2:
-            undone = planned(folder)
+        if kill == kills // 2:
+            undone = planned(folder, *targets)
             folder = move(folder, tmp_path / "moved")
-            assert planned(folder) == undone
-    result = snakemake(folder)
+            in_three_shards(folder)
+            assert planned(folder, *targets) == undone
+    result = snakemake(folder, *targets, cores=cores)
     assert result.returncode == 0, result.stdout
-    assert tables(folder) == tables(finished)
+    made = tables(folder)
+    assert made.items() <= tables(finished).items()
+    assert "rotation/alexnet/conv5/rotation.csv" in made
     assert leftovers(folder) == []
-    assert planned(folder) == set()
+    assert planned(folder, *targets) == set()
 
 
 def test_finished_run_does_nothing_elsewhere(finished, tmp_path):

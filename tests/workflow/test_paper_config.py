@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from repository import ROOT
-from workflow_runs import clone, snakemake
+from workflow_runs import clone, job_counts, snakemake
 
 from dissection.config.validation import complete
 from dissection.downloads.registry import read_registry
@@ -28,8 +28,7 @@ def planned_jobs(folder, *targets):
     """How often each rule would run."""
     result = snakemake(folder, "--dry-run", *targets, config=PAPER)
     assert result.returncode == 0, result.stdout
-    table = result.stdout.partition("Job stats:")[2].partition("\n\n")[0]
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+    return job_counts(result.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -329,7 +329,6 @@ def test_caffemodel_that_is_changed_afterwards_is_refused(downloaded):
     path = folder / f"resources/zoo/{SLIDE6}.caffemodel"
     note = folder / note_of(f"zoo-{SLIDE6}.caffemodel")
     content, noted = path.read_bytes(), note.read_bytes()
-    assert "download_file" not in planned(folder, "slide06_unit_detectors", config=CONFIG)
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     changed = sha256(path)
     result = snakemake(folder, "slide06_unit_detectors", config=CONFIG)
