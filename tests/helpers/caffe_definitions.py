@@ -274,22 +274,23 @@ def random_blobs(prototxt: Path, seed: int = 0) -> dict[str, list[np.ndarray]]:
     network = build_network(definition, None)
     draw = np.random.default_rng(seed)
     found = {}
-    for layer, step in zip(definition.layers, network._steps, strict=True):
+    types = {layer.name: layer.type for layer in definition.layers}
+    for step in network._steps:
         module = getattr(network, step.module)
         if not hasattr(module, "blob_shapes"):
             continue
         shapes = module.blob_shapes()
-        if layer.type == "BatchNorm":
+        if types[step.layer] == "BatchNorm":
             factor = np.float32(draw.uniform(500, 1000))
             mean, variance = 0.1 * draw.normal(size=shapes[0]), draw.uniform(0.5, 2, shapes[1])
             blobs = [mean * factor, variance * factor, np.full(1, factor)]
-        elif layer.type == "Scale":
+        elif types[step.layer] == "Scale":
             blobs = [draw.uniform(0.4, 0.8, shape) for shape in shapes]
         else:
             fan_in = np.prod(shapes[0][1:])
             weight = draw.standard_normal(shapes[0], np.float32) * np.float32(np.sqrt(2 / fan_in))
             blobs = [weight, *(draw.uniform(-0.1, 0.1, shape) for shape in shapes[1:])]
-        found[layer.name] = [np.asarray(blob, np.float32) for blob in blobs]
+        found[step.layer] = [np.asarray(blob, np.float32) for blob in blobs]
     return found
 
 
