@@ -23,6 +23,18 @@ V1_TYPES = {
 }
 
 
+V0_TYPES = {
+    "Convolution": "conv",
+    "InnerProduct": "innerproduct",
+    "Pooling": "pool",
+    "ReLU": "relu",
+    "Dropout": "dropout",
+    "Softmax": "softmax",
+    "Concat": "concat",
+    "LRN": "lrn",
+}
+
+
 class Writer:
     """Collects the text of a definition, layer by layer.
 
@@ -31,8 +43,8 @@ class Writer:
     name : str
     size : int
         Pixels.
-    generation : {"layer", "layers"}
-        Of the text.
+    generation : {"layer", "layers", "V0"}
+        Of the text: Caffe's third, second or first form.
     """
 
     def __init__(self, name: str, size: int, generation: str = "layer") -> None:
@@ -62,6 +74,9 @@ class Writer:
         """Write a layer; return its top."""
         bottoms = [self.last] if bottoms is None else bottoms
         self.last = name if top is None else top
+        if self.generation == "V0":
+            self.lines.append(_first_form(V0_TYPES[kind], name, parameters, bottoms, self.last))
+            return self.last
         kind = f'"{kind}"' if self.generation == "layer" else V1_TYPES[kind]
         rows = [f'name: "{name}"', f"type: {kind}", *(f'bottom: "{blob}"' for blob in bottoms)]
         rows += [f'top: "{self.last}"', *([parameters] if parameters else [])]
@@ -120,6 +135,13 @@ class Writer:
         self.full("fc8", classes)
         self.layer("Softmax", "prob")
         return self.text
+
+
+def _first_form(kind: str, name: str, parameters: str, bottoms: Sequence[str], top: str) -> str:
+    fields = parameters.partition("{")[2].rpartition("}")[0]
+    fields = fields.replace("kernel_size", "kernelsize").replace("bias_term", "biasterm")
+    blobs = " ".join([f'bottom: "{blob}"' for blob in bottoms] + [f'top: "{top}"'])
+    return f'layers {{\n  layer {{ name: "{name}" type: "{kind}" {fields} }}\n  {blobs}\n}}\n'
 
 
 def caffenet(

@@ -15,8 +15,8 @@ class BatchNorm(Weighted, nn.Module):
     """Normalisation by fixed statistics.
 
     Blobs: sum of means, sum of variances, their weight. Where there is no weight the first two
-    are the mean and the variance themselves. NVIDIA's and Intel's forks have a factor and a
-    summand of units after them.
+    are the mean and the variance themselves. Forks have a factor and a summand of units after
+    them; in NVIDIA's, which says so by ``scale_bias``, the weight is not looked at.
     """
 
     def __init__(self, units: int, eps: float, scaled: bool = False) -> None:
@@ -38,7 +38,7 @@ class BatchNorm(Weighted, nn.Module):
 
     def load(self, blobs: Sequence[torch.Tensor]) -> None:
         mean, variance, *more = blobs
-        weight = more[0].item() if more else 1.0
+        weight = more[0].item() if more and not self.scaled else 1.0
         factor = 0.0 if weight == 0 else 1 / weight
         self.mean.copy_(mean * factor)
         self.variance.copy_(variance * factor)
