@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dissection.activations.position_tracing import ImageAxes
 from dissection.networks.caffe.layers import LAYERS
 from dissection.networks.caffe.messages import LayerParameter
+from dissection.networks.caffe.shapes import Crop, Part
 
 torch.set_num_threads(1)
 
@@ -241,6 +242,20 @@ def test_layers_without_arithmetic_of_their_own():
         'type: "Concat"',
         'type: "BatchNorm"',
         'type: "Scale" scale_param { bias_term: true }',
+        'type: "LRN" lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }',
+        'type: "BN"',
+        'type: "Bias"',
+        'type: "PReLU"',
+        'type: "ELU"',
+        'type: "BNLL"',
+        'type: "Swish"',
+        'type: "ReLU6"',
+        'type: "Threshold"',
+        'type: "Power" power_param { power: 2 shift: 1 }',
+        'type: "Exp"',
+        'type: "Dropout" dropout_param { scale_train: false }',
+        'type: "Deconvolution" convolution_param { num_output: 3 kernel_size: 1 }',
+        'type: "DepthwiseConvolution" convolution_param { num_output: 3 kernel_size: 3 pad: 1 }',
     ],
 )
 def test_receptive_fields_can_be_followed_through(text):
@@ -253,6 +268,16 @@ def test_receptive_fields_can_be_followed_through(text):
     pad = 2 if "pad: 2" in text else 1
     expected = (1 - pad, 2) if "Pooling" in text else (0, 1)
     assert (rows.centre, rows.stride) == (columns.centre, columns.stride) == expected
+
+
+def test_receptive_fields_can_be_followed_through_parts():
+    image = torch.zeros(1, 3, 12, 12)
+    followed = ImageAxes(image)
+    with torch.inference_mode(), followed:
+        unit = followed.notes[Part(1, 1, 3)(image)]
+        crop = followed.notes[Crop(2, [3, 4])(image, image[:, :, :5, :5])]
+    assert [(axis.centre, axis.stride) for axis in unit] == [(0, 1), (0, 1)]
+    assert [(axis.centre, axis.stride) for axis in crop] == [(3, 1), (4, 1)]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,8 @@ def absval(layer: Any, shapes: Sequence[Shape]) -> nn.Module:
 
 
 def bnll(layer: Any, shapes: Sequence[Shape]) -> nn.Module:
-    return Function(lambda x: torch.logaddexp(x, torch.zeros_like(x)))
+    # log(1 + exp(x)), without overflow.
+    return Function(lambda x: x.clamp(min=0) + torch.log1p(torch.exp(-x.abs())))
 
 
 def swish(layer: Any, shapes: Sequence[Shape]) -> nn.Module:
