@@ -12,7 +12,9 @@ def main() -> None:
     broden = Broden(snakemake.input.dataset)
     shards = shard_ranges(len(broden), params.shards, params.batch_size)
     cache_activations(
-        open_network(params.network, snakemake.input.files, snakemake.wildcards.network),
+        open_network(
+            params.network, snakemake.input.files, snakemake.wildcards.network, params.layers
+        ),
         params.layers,
         broden.load_image,
         shards[int(snakemake.wildcards.shard)],

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -245,8 +246,7 @@ def test_a_call_that_there_is_not(tmp_path):
 
 
 def test_a_layer_whose_name_has_a_colon(tmp_path):
-    net = small_network()
-    net.model.layer_aliases = {"conv:2": "3"}
+    net = replace(small_network(), layer_aliases={"conv:2": "3"})
     cache(net, ["conv:2", "conv:2:1"], tmp_path / "out")
     assert (tmp_path / "out/conv-2.npy").read_bytes() == (
         tmp_path / "out/conv-2-1.npy"

@@ -230,7 +230,7 @@ ONE = "networks.mine: give exactly one of trained, torchvision, caffe, checkpoin
         (
             {"checkpoint": {"architecture": "resnet18",
                             "download": "places365-resnet18_places365.pth"}},
-            "Did you mean 'places365-resnet18_places365.pth.tar'?",
+            "Did you mean 'places365-resnet18_places365.pth.tar'",
         ),
         (
             {"checkpoint": {"architecture": "resnet18", "download": "broden1_227"}},
@@ -239,7 +239,7 @@ ONE = "networks.mine: give exactly one of trained, torchvision, caffe, checkpoin
         # Names of torchvision's.
         (
             {"torchvision": {"name": "resnet19"}},
-            "mine.torchvision: torchvision has no network 'resnet19'. Near: ",
+            "mine.torchvision: torchvision has no network 'resnet19'. Did you mean 'resnet",
         ),
         (
             {"torchvision": {"name": "resnet18", "weights": "V9"}},
@@ -251,7 +251,7 @@ ONE = "networks.mine: give exactly one of trained, torchvision, caffe, checkpoin
         ),
         (
             {"checkpoint": {"architecture": "resnet19", "file": "a"}},
-            "mine.checkpoint: torchvision has no network 'resnet19'. Near: ",
+            "mine.checkpoint: torchvision has no network 'resnet19'. Did you mean 'resnet",
         ),
         # A user's own network.
         (

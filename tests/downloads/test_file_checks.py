@@ -54,11 +54,18 @@ def test_other_files_are_no_checkpoint(tmp_path):
 
 def test_prototxt_is_recognised(tmp_path):
     path = tmp_path / "a.prototxt"
-    for text in ('name: "a"\nlayer {\n}\n', "layers{ name: 'conv1' }", " layer: {"):
+    for text in (
+        'name: "a"\nlayer {\n}\n',
+        "layers{ name: 'conv1' }",
+        " layer: {",
+        "input: 'data' input_dim: 227 layers { layer { name: 'conv1' type: 'conv' } }",
+        "input: 'data'; layers\n<\n layer < name: 'conv1' > >",
+    ):
         path.write_text(text)
         assert file_checks.prototxt_problem(path) is None
-    path.write_text("no network\n")
-    assert "has no 'layer {'" in file_checks.prototxt_problem(path)
+    for text in ("no network\n", "# layer {\n", "no_layer {", "a # layer {"):
+        path.write_text(text)
+        assert "has no 'layer {'" in file_checks.prototxt_problem(path)
     path.write_bytes(BODY)
     assert "is not text" in file_checks.prototxt_problem(path)
 

@@ -23,6 +23,18 @@ V1_TYPES = {
 }
 
 
+V0_TYPES = {
+    "Convolution": "conv",
+    "InnerProduct": "innerproduct",
+    "Pooling": "pool",
+    "ReLU": "relu",
+    "Dropout": "dropout",
+    "Softmax": "softmax",
+    "Concat": "concat",
+    "LRN": "lrn",
+}
+
+
 class Writer:
     """Collects the text of a definition, layer by layer.
 
@@ -31,8 +43,8 @@ class Writer:
     name : str
     size : int
         Pixels.
-    generation : {"layer", "layers"}
-        Of the text.
+    generation : {"layer", "layers", "V0"}
+        Of the text: Caffe's third, second or first form.
     """
 
     def __init__(self, name: str, size: int, generation: str = "layer") -> None:
@@ -62,6 +74,9 @@ class Writer:
         """Write a layer; return its top."""
         bottoms = [self.last] if bottoms is None else bottoms
         self.last = name if top is None else top
+        if self.generation == "V0":
+            self.lines.append(_first_form(V0_TYPES[kind], name, parameters, bottoms, self.last))
+            return self.last
         kind = f'"{kind}"' if self.generation == "layer" else V1_TYPES[kind]
         rows = [f'name: "{name}"', f"type: {kind}", *(f'bottom: "{blob}"' for blob in bottoms)]
         rows += [f'top: "{self.last}"', *([parameters] if parameters else [])]
@@ -120,6 +135,13 @@ class Writer:
         self.full("fc8", classes)
         self.layer("Softmax", "prob")
         return self.text
+
+
+def _first_form(kind: str, name: str, parameters: str, bottoms: Sequence[str], top: str) -> str:
+    fields = parameters.partition("{")[2].rpartition("}")[0]
+    fields = fields.replace("kernel_size", "kernelsize").replace("bias_term", "biasterm")
+    blobs = " ".join([f'bottom: "{blob}"' for blob in bottoms] + [f'top: "{top}"'])
+    return f'layers {{\n  layer {{ name: "{name}" type: "{kind}" {fields} }}\n  {blobs}\n}}\n'
 
 
 def caffenet(
@@ -274,22 +296,23 @@ def random_blobs(prototxt: Path, seed: int = 0) -> dict[str, list[np.ndarray]]:
     network = build_network(definition, None)
     draw = np.random.default_rng(seed)
     found = {}
-    for layer, step in zip(definition.layers, network._steps, strict=True):
+    types = {layer.name: layer.type for layer in definition.layers}
+    for step in network._steps:
         module = getattr(network, step.module)
         if not hasattr(module, "blob_shapes"):
             continue
         shapes = module.blob_shapes()
-        if layer.type == "BatchNorm":
+        if types[step.layer] == "BatchNorm":
             factor = np.float32(draw.uniform(500, 1000))
             mean, variance = 0.1 * draw.normal(size=shapes[0]), draw.uniform(0.5, 2, shapes[1])
             blobs = [mean * factor, variance * factor, np.full(1, factor)]
-        elif layer.type == "Scale":
+        elif types[step.layer] == "Scale":
             blobs = [draw.uniform(0.4, 0.8, shape) for shape in shapes]
         else:
             fan_in = np.prod(shapes[0][1:])
             weight = draw.standard_normal(shapes[0], np.float32) * np.float32(np.sqrt(2 / fan_in))
             blobs = [weight, *(draw.uniform(-0.1, 0.1, shape) for shape in shapes[1:])]
-        found[layer.name] = [np.asarray(blob, np.float32) for blob in blobs]
+        found[step.layer] = [np.asarray(blob, np.float32) for blob in blobs]
     return found
 
 

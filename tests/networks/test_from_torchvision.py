@@ -53,7 +53,7 @@ def test_googlenet_takes_torchvision_s_file_and_its_scaling(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("resnet19",), r"no network 'resnet19'. Near: .*resnet18"),
+        (("resnet19",), r"no network 'resnet19'. .*resnet18"),
         (("resnet18", "V7"), "no weights 'V7' for resnet18; it has IMAGENET1K_V1"),
         # They would fetch a backbone, are quantised, or take films or pairs of images.
         *(

@@ -51,7 +51,7 @@ def test_the_schema_has_each_source_s_options(key):
 @pytest.mark.parametrize("key", SOURCES)
 def test_each_source_has_its_functions(key):
     module = source_module(key)
-    assert list(inspect.signature(module.load).parameters) == ["options", "files"]
+    assert list(inspect.signature(module.load).parameters) == ["options", "files", "layers"]
     assert hasattr(module, "check") == SOURCES[key].checks
     assert hasattr(module, "downloads") == SOURCES[key].publishes
 

@@ -22,7 +22,8 @@ HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 TITLE = re.compile(rb"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)
-LAYER = re.compile(r"^\s*layers?\s*:?\s*\{", re.MULTILINE)
+# In any of Caffe's three forms, also where all stands on one line; not in a comment.
+LAYER = re.compile(r"^(?:[^#\n]*[\s};,])?layers?\s*:?\s*[{<]", re.MULTILINE)
 # torch.save before version 1.6 starts with its magic number, pickled.
 OLD_CHECKPOINT = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 LAYER_FIELDS = (2, 100)  # of Caffe's NetParameter: `layers` (before 2014) and `layer`

@@ -20,7 +20,7 @@ def check(options: Mapping[str, Any]) -> None:
         require_classifier(options["architecture"])
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Build an architecture and fill it.
 
     Parameters

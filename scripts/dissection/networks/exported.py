@@ -16,7 +16,7 @@ from dissection.networks.loaded import Loaded
 from dissection.networks.state_dicts import require_file
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Read the one file, exported with a dynamic number of images. No options count."""
     (path,) = files
     require_file(path)

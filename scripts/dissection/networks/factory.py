@@ -33,7 +33,7 @@ def check(options: Mapping[str, Any]) -> None:
         )
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Call the function, which is looked for in the working directory first.
 
     Parameters

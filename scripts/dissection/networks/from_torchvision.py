@@ -1,6 +1,5 @@
 """torchvision's classifiers of images, with the weights that it publishes."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import torch
 from torchvision import models
 
-from dissection.errors import InputError
+from dissection.errors import InputError, did_you_mean
 from dissection.networks.loaded import Loaded
 from dissection.networks.state_dicts import load_weights
 
@@ -26,7 +25,7 @@ def downloads(options: Mapping[str, Any]) -> list[str]:
     return [str(published_weights(options["name"], options["weights"]))]
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Build a network of torchvision.
 
     Parameters
@@ -82,10 +81,8 @@ def require_classifier(name: str) -> None:
             f"torchvision's '{name}' is not one of its classifiers of images, which alone can be "
             "named here. Build it in a function of your own (`factory`)."
         )
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     raise InputError(
-        f"torchvision has no network '{name}'. Near: {', '.join(near) or 'none'}. "
-        f"All: {', '.join(names)}."
+        f"torchvision has no network '{name}'.{did_you_mean(name, names)} All: {', '.join(names)}."
     )
 
 

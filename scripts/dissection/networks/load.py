@@ -1,6 +1,5 @@
 """Any configured network: its model, its preprocessing, its layers."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import torch
 
 from dissection.downloads.receipts import noted_file
-from dissection.errors import InputError
+from dissection.errors import InputError, did_you_mean
 from dissection.jobs.logs import log
 from dissection.networks.layers import Layer, modules_by_name, readings
 from dissection.networks.precision import use_float32
@@ -57,13 +56,17 @@ def find_layer(network: Network, name: str) -> Layer:
         if target in modules:
             return Layer(modules[target], call)
     names = [*aliases, *(key for key in modules if key not in aliases)]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(repr(key) for key in near)}?" if near else ""
+    hint = did_you_mean(name, names)
     shown = ", ".join(names[:80]) + (f" and {len(names) - 80} more" if len(names) > 80 else "")
     raise InputError(f"The network has no layer '{name}'.{hint} Its layers: {shown}.")
 
 
-def open_network(network: Mapping[str, Any], files: Sequence[str | Path], name: str) -> Network:
+def open_network(
+    network: Mapping[str, Any],
+    files: Sequence[str | Path],
+    name: str,
+    layers: Sequence[str] | None = None,
+) -> Network:
     """Load a network from the files that it is made of.
 
     Parameters
@@ -77,6 +80,8 @@ def open_network(network: Mapping[str, Any], files: Sequence[str | Path], name: 
         of a user's function, is not looked at.
     name : str
         The network's name.
+    layers : sequence of str, optional
+        As in `load_network`.
     """
     paths = [noted_file(file) if Path(file).suffix == ".json" else Path(file) for file in files]
     iteration = name.rpartition("@")[2]
@@ -87,10 +92,15 @@ def open_network(network: Mapping[str, Any], files: Sequence[str | Path], name: 
             for path in paths
             if path.suffix != ".py"
         ],
+        layers,
     )
 
 
-def load_network(network: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Network:
+def load_network(
+    network: Mapping[str, Any],
+    files: Sequence[str | Path] = (),
+    layers: Sequence[str] | None = None,
+) -> Network:
     """Load a network from one of the sources.
 
     Parameters
@@ -102,6 +112,9 @@ def load_network(network: Mapping[str, Any], files: Sequence[str | Path] = ()) -
     files : sequence of paths
         What the source is loaded from. Without weights among them the initial ones are random,
         the same every time.
+    layers : sequence of str, optional
+        Names of the layers that are needed, if not all are: what none of them needs may be left
+        out, and need not be known or have weights.
 
     Raises
     ------
@@ -116,7 +129,7 @@ def load_network(network: Mapping[str, Any], files: Sequence[str | Path] = ()) -
     source, options = source_of(network)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        loaded = source_module(source).load(options, [Path(file) for file in files])
+        loaded = source_module(source).load(options, [Path(file) for file in files], layers)
     settings = chosen_settings(options, loaded.preprocessing)
     log.info("preprocessing: %s", described(settings))
     model = loaded.model.eval().requires_grad_(False)

@@ -6,10 +6,10 @@ schema (workflow/schemas/config.schema.yaml) holds each source's keys, their mea
 A new source is a row here, a module of this package, its keys in the schema, and a test. The module
 has `load`; some have the other two functions that `Source` names:
 
-``load(options, files)``
+``load(options, files, layers)``
     Returns a `dissection.networks.loaded.Loaded` from the source's options and its files, as
     `own_files` or `downloads` order them; a source that can do without weights draws them at
-    random if there are no files.
+    random if there are no files. What none of the layers (all if it is None) needs may be left out.
 ``check(options)``
     Raises an `InputError` for names that refer to nothing.
 ``downloads(options)``

@@ -54,7 +54,7 @@ for _schema, _function in (
     _library.impl(_name, _function, "CompositeImplicitAutograd")
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Read the one file. No options count."""
     (path,) = files
     require_file(path)

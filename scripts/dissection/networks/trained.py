@@ -12,7 +12,7 @@ from dissection.training.architectures import build, classes_of
 from dissection.training.tasks import TASKS
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Load the weights of a training.
 
     Parameters

@@ -219,8 +219,8 @@ def test_a_definition_for_training_gives_the_network_for_the_phase_test(tmp_path
     )
     layers = net.text[net.text.index("layer {") :]
     prototxt.write_text(f"""
-        # Kommentar ü, and fields that are not known
-        state {{ phase: TRAIN }} unknown_field: 7 unknown {{ a: "b" }}
+        # Kommentar ü
+        state {{ phase: TRAIN }} force_backward: true
         layer {{ {data} include {{ phase: TRAIN }} transform_param {{ crop_size: 99 }} }}
         layer {{ {data} include {{ phase: TEST }} transform_param {{ crop_size: 24 mirror: 0 }} }}
         layer {{ name: "no" type: "Odd" include {{ stage: "s" }} include {{ min_level: 1 }} }}

@@ -1,54 +1,21 @@
 """Each kind of Caffe's layers against its definition, written out in NumPy."""
 
 import math
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from caffe_definitions import write_caffemodel
+from caffe_layers import apply, apply_weighted, close, draw
 from google.protobuf import text_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dissection.activations.position_tracing import ImageAxes
 from dissection.networks.caffe.layers import LAYERS
-from dissection.networks.caffe.load import load_caffe
 from dissection.networks.caffe.messages import LayerParameter
+from dissection.networks.caffe.shapes import Crop, Part
 
 torch.set_num_threads(1)
-
-
-def draw(seed, *shape):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def apply(text, *arrays):
-    """Output of a layer without weights, float64 unless the input is float32."""
-    parameters = text_format.Parse(text, LayerParameter())
-    module = LAYERS[parameters.type].build(parameters, [array.shape for array in arrays]).eval()
-    return module(*map(torch.from_numpy, arrays)).numpy()
-
-
-def apply_weighted(text, x, blobs):
-    """Output of a layer whose weights come from a file, calculated in float64."""
-    dims = " ".join(f"dim: {size}" for size in x.shape)
-    with tempfile.TemporaryDirectory() as folder:
-        prototxt, caffemodel = Path(folder, "a.prototxt"), Path(folder, "a.caffemodel")
-        prototxt.write_text(
-            f'layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ {dims} }} }} }}'
-            f'layer {{ name: "it" bottom: "x" top: "y" {text} }}'
-        )
-        write_caffemodel(caffemodel, {"it": blobs})
-        network = load_caffe(prototxt, caffemodel).double()
-    with torch.no_grad():
-        return network(torch.from_numpy(x.astype(np.float64))).numpy()
-
-
-def close(found, expected):
-    assert found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 # ---- convolution -----------------------------------------------------------------------------
@@ -275,6 +242,20 @@ def test_layers_without_arithmetic_of_their_own():
         'type: "Concat"',
         'type: "BatchNorm"',
         'type: "Scale" scale_param { bias_term: true }',
+        'type: "LRN" lrn_param { norm_region: WITHIN_CHANNEL local_size: 3 }',
+        'type: "BN"',
+        'type: "Bias"',
+        'type: "PReLU"',
+        'type: "ELU"',
+        'type: "BNLL"',
+        'type: "Swish"',
+        'type: "ReLU6"',
+        'type: "Threshold"',
+        'type: "Power" power_param { power: 2 shift: 1 }',
+        'type: "Exp"',
+        'type: "Dropout" dropout_param { scale_train: false }',
+        'type: "Deconvolution" convolution_param { num_output: 3 kernel_size: 1 }',
+        'type: "DepthwiseConvolution" convolution_param { num_output: 3 kernel_size: 3 pad: 1 }',
     ],
 )
 def test_receptive_fields_can_be_followed_through(text):
@@ -287,6 +268,16 @@ def test_receptive_fields_can_be_followed_through(text):
     pad = 2 if "pad: 2" in text else 1
     expected = (1 - pad, 2) if "Pooling" in text else (0, 1)
     assert (rows.centre, rows.stride) == (columns.centre, columns.stride) == expected
+
+
+def test_receptive_fields_can_be_followed_through_parts():
+    image = torch.zeros(1, 3, 12, 12)
+    followed = ImageAxes(image)
+    with torch.inference_mode(), followed:
+        unit = followed.notes[Part(1, 1, 3)(image)]
+        crop = followed.notes[Crop(2, [3, 4])(image, image[:, :, :5, :5])]
+    assert [(axis.centre, axis.stride) for axis in unit] == [(0, 1), (0, 1)]
+    assert [(axis.centre, axis.stride) for axis in crop] == [(3, 1), (4, 1)]
 
 
 @pytest.mark.parametrize(
@@ -310,16 +301,18 @@ def test_receptive_fields_can_be_followed_through(text):
         ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', "stochastic"),
         ('type: "Pooling" pooling_param { kernel_size: 2 pad: 2 }', "pad must be below"),
         ('type: "Pooling" pooling_param { global_pooling: true pad: 1 }', "no pad and no stride"),
-        ('type: "LRN" lrn_param { norm_region: WITHIN_CHANNEL }', "only the norm_region ACROSS"),
+        ('type: "LRN" lrn_param { norm_region: WITHIN_CHANNEL k: 2 }', "k is not supported"),
+        ('type: "Pooling" pooling_param { global_pooling: true kernel_h: 3 }', "no kernel_size"),
         ('type: "LRN" lrn_param { local_size: 4 }', "local_size must be odd"),
         ('type: "BatchNorm" batch_norm_param { use_global_stats: false }', "set it to true"),
-        ('type: "Scale" scale_param { axis: 2 }', "only axis 1"),
+        ('type: "Scale" scale_param { axis: 0 }', "axis 0 would mix images"),
+        ('type: "Scale" scale_param { num_axes: 4 }', "goes beyond the 4 axes"),
         ('type: "Concat" concat_param { axis: 0 }', "axis 0 would mix images"),
         ('type: "Softmax" softmax_param { axis: 4 }', "axis 4 does not exist"),
         ('type: "Eltwise" eltwise_param { coeff: 1 coeff: 2 }', "2 coeff for 1 inputs"),
         ('type: "Eltwise" eltwise_param { operation: MAX coeff: 2 }', "SUM alone"),
         ('type: "Reshape" reshape_param { shape { dim: 10 dim: 3 } }', "number of images is free"),
-        ('type: "Reshape" reshape_param { shape { dim: 0 } axis: 1 }', "only axis 0"),
+        ('type: "Reshape" reshape_param { shape { dim: 0 } axis: 6 }', "do not fit"),
     ],
 )
 def test_what_cannot_be_done_is_refused(text, message):

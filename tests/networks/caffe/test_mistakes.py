@@ -32,10 +32,9 @@ def layer(kind, bottom="data", top="out", parameters="", name="it"):
         ('input: "data" input_dim: 1 input_dim: 3 ' + layer("ReLU"), "gives 0 shapes"),
         (INPUT.replace("3", "0") + layer("ReLU"), "must be above 0"),
         (INPUT + layer("ReLU") + "layers { type: RELU }", "both `layer` and `layers`"),
-        (INPUT + 'layers { layer { name: "a" type: "conv" } }', "upgrade_net_proto_text"),
         (
-            INPUT + layer("Crop"),
-            r"layer 'it' of type Crop is not supported. Supported types: Convolution, Pooling",
+            INPUT + layer("Crap"),
+            r"line 3: layer 'it' of type Crap is not supported. Supported types: Convolution, D",
         ),
         (
             INPUT + layer("ReLU", "dota"),
@@ -53,7 +52,13 @@ def layer(kind, bottom="data", top="out", parameters="", name="it"):
         ),
         (INPUT + layer("ReLU") + layer("ReLU"), "makes the blob 'out', which another layer"),
         (INPUT + layer("ReLU").replace('top: "out"', ""), "must have one top, but has 0"),
-        (INPUT + layer("Pooling", top='out" top: "mask'), "must have one top, but has 2"),
+        (INPUT + layer("ReLU", top='out" top: "mask'), "must have one top, but has 2"),
+        (
+            INPUT
+            + layer("Pooling", "data", 'out" top: "mask', "pooling_param { kernel_size: 2 }")
+            + layer("ReLU", "mask", "b"),
+            "'mask', output 2 of layer 'it' of type Pooling, which is not supported",
+        ),
         (INPUT + layer("Eltwise"), "takes 2 or more bottom, but has 1"),
         (
             INPUT + layer("Convolution", parameters=CONV.replace("3", "30")),
@@ -87,7 +92,10 @@ def small(folder):
 @pytest.mark.parametrize(
     ("blobs", "message"),
     [
-        ({"conv4": [(4, 3, 3, 3), (4,)]}, r"no weights for layer 'conv5' of .*It has 'conv4'"),
+        (
+            {"conv4": [(4, 3, 3, 3), (4,)]},
+            r"no weights for layer 'conv5' of .*Did you mean 'conv4'",
+        ),
         (
             {"conv5": [(4, 2, 3, 3), (4,)]},
             r"layer 'conv5' have the shapes \(4, 2, 3, 3\), \(4,\), but .* needs \(4, 3, 3, 3\), "

@@ -10,18 +10,45 @@ from google.protobuf import text_format
 
 from dissection.downloads.file_checks import web_page_problem
 from dissection.errors import InputError
-from dissection.networks.caffe.messages import V1_LAYER_TYPES, LayerParameter, NetParameter
+from dissection.networks.caffe.old_forms import current_form, merge_padding
+from dissection.networks.caffe.text import Parsed, Unknown, parse
 from dissection.networks.caffe.transform import Transform, read_transform
 
-# Names of types in the first `layers` that are more than their parts capitalised.
-_RENAMED = {
-    "RELU": "ReLU",
-    "LRN": "LRN",
-    "SOFTMAX_LOSS": "SoftmaxWithLoss",
-    "HDF5_DATA": "HDF5Data",
-}
-_DATA = {"Data", "ImageData", "MemoryData", "HDF5Data", "WindowData", "DummyData"}
 _USED_IN_TRAINING = {"Accuracy", "SoftmaxWithLoss", "Silence"}  # and all that end in Loss
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer in the current form, whatever it was written in.
+
+    Attributes
+    ----------
+    parameters : LayerParameter
+    line : int
+        In the definition's file, where it begins.
+    unknown : tuple of Unknown
+        What it says that is not known, and so cannot be followed.
+    """
+
+    parameters: Any
+    line: int
+    unknown: tuple[Unknown, ...]
+
+    @property
+    def name(self) -> str:
+        return self.parameters.name
+
+    @property
+    def type(self) -> str:
+        return self.parameters.type
+
+    @property
+    def bottom(self) -> Sequence[str]:
+        return self.parameters.bottom
+
+    @property
+    def top(self) -> Sequence[str]:
+        return self.parameters.top
 
 
 @dataclass(frozen=True)
@@ -38,9 +65,8 @@ class Definition:
         Channels, height and width of the image.
     other_inputs : frozenset of str
         Blobs that come from outside too, such as labels.
-    layers : list of LayerParameter
-        Without inputs, losses and layers of the phase TRAIN; of the first `layers` generation
-        as of the current one.
+    layers : list of Layer
+        Without inputs, losses and layers of the phase TRAIN.
     transform : Transform
         Of the image.
     """
@@ -49,12 +75,12 @@ class Definition:
     input_name: str
     input_shape: tuple[int, int, int]
     other_inputs: frozenset[str]
-    layers: list[Any]
+    layers: list[Layer]
     transform: Transform
 
 
 def read_definition(path: Path, input_size: Sequence[int] | None = None) -> Definition:
-    """Read a prototxt file.
+    """Read a prototxt file, in any of Caffe's three forms.
 
     Parameters
     ----------
@@ -67,16 +93,18 @@ def read_definition(path: Path, input_size: Sequence[int] | None = None) -> Defi
     InputError
         If the file is not such a text, or it is nowhere said how large an image is.
     """
-    net = _parse(path)
-    layers = [layer for layer in _current_generation(net, path) if _in_phase_test(layer)]
+    parsed = _parse(path)
+    net = parsed.net
+    layers = [
+        layer for layer in _layers(parsed, path) if _in_phase_test(layer.parameters, net.state)
+    ]
     inputs = _inputs(net, path)
     transforms = {}
     kept = []
     for layer in layers:
-        if layer.type == "Input" or layer.type in _DATA:
-            transform = read_transform(layer, path)
-            inputs |= _shapes_of_tops(layer, transform, path)
-            transforms |= dict.fromkeys(layer.top, transform)
+        if _is_input(layer.parameters):
+            inputs |= _shapes_of_tops(layer.parameters, path)
+            transforms |= dict.fromkeys(layer.top, read_transform(layer.parameters, path))
         elif layer.type not in _USED_IN_TRAINING and not layer.type.endswith("Loss"):
             kept.append(layer)
     image = next((name for name, shape in inputs.items() if len(shape) == 4), None)
@@ -111,9 +139,9 @@ def _parse(path: Path) -> Any:
     if problem:
         raise InputError(f"{path} {problem}. Fetch it again.")
     # Comments may be in any encoding; all else is ASCII.
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     try:
-        return text_format.Parse(text, NetParameter(), allow_unknown_field=True)
+        parsed = parse(text)
     except text_format.ParseError as error:
         message = re.sub(r"^\d+:\d+ : ", "", str(error))
         place = "" if error.GetLine() is None else f", line {error.GetLine()}"
@@ -121,46 +149,59 @@ def _parse(path: Path) -> Any:
             f"{path}{place}: this is no definition of a Caffe network ({message.rstrip('.')}). "
             "Mend the text there or just before, or fetch the file again."
         ) from error
+    for entry in parsed.unknown:
+        raise InputError(
+            f"{path}, line {entry.line}: the field '{entry.field}' ({shortened(entry.value)}) of "
+            "the network is not known, so what it would change cannot be computed. Take it out if "
+            "it changes nothing when the network is used."
+        )
+    return parsed
 
 
-def _current_generation(net: Any, path: Path) -> list[Any]:
-    """Return the layers; those that are written as `layers { type: CONVOLUTION }` converted."""
+def shortened(value: str) -> str:
+    """Return a field's value for a message.
+
+    Examples
+    --------
+    >>> shortened("7"), shortened("{ " + "layer: 1 " * 9)
+    ('7', '{ layer: 1 layer: 1 layer: 1 layer: 1...')
+    """
+    return value if len(value) <= 40 else value[:37] + "..."
+
+
+def _layers(parsed: Parsed, path: Path) -> list[Layer]:
+    """Return the layers, converted to the current form."""
+    net = parsed.net
     if net.layer and net.layers:
         raise InputError(
             f"{path} has both `layer` and `layers`, the current and an old form. Use one of them."
         )
-    return list(net.layer) or [_converted(layer, path) for layer in net.layers]
+    found = []
+    for i, message in enumerate(net.layer or net.layers):
+        line, unknown = parsed.layers.get(("layer" if net.layer else "layers", i), (0, []))
+        if not net.layer:
+            message, unknown = current_form(message, unknown, line)
+        found.append(Layer(message, line, tuple(unknown)))
+    merged = merge_padding([layer.parameters for layer in found])
+    return [layer for i, layer in enumerate(found) if i not in merged]
 
 
-def _converted(old: Any, path: Path) -> Any:
-    if old.HasField("layer"):
-        raise InputError(
-            f"{path} is in the first of Caffe's three forms (`layers {{ layer {{ }} }}`), which is "
-            "not read. Convert it with Caffe's tool upgrade_net_proto_text."
-        )
-    new = LayerParameter()
-    for field, value in old.ListFields():
-        if field.name == "type":
-            name = V1_LAYER_TYPES[value]
-            new.type = _RENAMED.get(name, name.title().replace("_", ""))
-        elif field.is_repeated:
-            getattr(new, field.name).extend(value)
-        elif field.message_type is not None:
-            getattr(new, field.name).CopyFrom(value)
-        else:
-            setattr(new, field.name, value)
-    return new
+def _is_input(layer: Any) -> bool:
+    """Whether a layer gives images; networks are trained with many types that do."""
+    from_python = layer.type == "Python" and not layer.bottom
+    return layer.type == "Input" or layer.type.endswith("Data") or from_python
 
 
-def _in_phase_test(layer: Any) -> bool:
-    """Apply the rules `include` and `exclude` for the phase TEST, level 0 and no stages."""
+def _in_phase_test(layer: Any, state: Any) -> bool:
+    """Apply the rules `include` and `exclude` for the phase TEST, and the network's own state."""
 
     def holds(rule: Any) -> bool:
         return (
             (not rule.HasField("phase") or rule.phase == 1)
-            and rule.min_level <= 0  # 0 if it is not set
-            and rule.max_level >= 0
-            and not rule.stage
+            and (not rule.HasField("min_level") or rule.min_level <= state.level)
+            and (not rule.HasField("max_level") or rule.max_level >= state.level)
+            and set(rule.stage) <= set(state.stage)
+            and set(rule.not_stage).isdisjoint(state.stage)
         )
 
     if layer.include:
@@ -189,7 +230,7 @@ def _fours(dims: Any) -> Iterator[tuple[int, ...]]:
         yield tuple(dims[start : start + 4])
 
 
-def _shapes_of_tops(layer: Any, transform: Transform, path: Path) -> _Shapes:
+def _shapes_of_tops(layer: Any, path: Path) -> _Shapes:
     """Shapes of what an input layer gives; () where the definition does not tell."""
     if layer.type == "Input":
         shapes = [tuple(shape.dim) for shape in layer.input_param.shape]
@@ -203,9 +244,24 @@ def _shapes_of_tops(layer: Any, transform: Transform, path: Path) -> _Shapes:
         return dict(zip(layer.top, shapes, strict=True))
     # The first top of a data layer is the image, the second its label.
     found: _Shapes = dict.fromkeys(layer.top, ())
-    memory, size = layer.memory_data_param, transform.crop_size
-    if layer.top and layer.HasField("memory_data_param"):
-        found[layer.top[0]] = (1, memory.channels, memory.height, memory.width)
-    elif layer.top and size:
-        found[layer.top[0]] = (1, 3, size, size)
+    shape = _image_shape(layer)
+    if layer.top and shape is not None:
+        found[layer.top[0]] = shape
     return found
+
+
+def _image_shape(layer: Any) -> tuple[int, ...] | None:
+    """Return the shape of what a layer of data gives; None where the definition does not tell."""
+    memory, dummy, images = layer.memory_data_param, layer.dummy_data_param, layer.image_data_param
+    if layer.HasField("memory_data_param"):
+        return (1, memory.channels, memory.height, memory.width)
+    if dummy.shape:
+        return tuple(dummy.shape[0].dim)
+    if dummy.num and dummy.channels and dummy.height and dummy.width:
+        return (dummy.num[0], dummy.channels[0], dummy.height[0], dummy.width[0])
+    transform = layer.transform_param
+    size = transform.crop_size or layer.data_param.crop_size or images.crop_size
+    height = size or transform.crop_h or images.new_height
+    width = size or transform.crop_w or images.new_width
+    gray = transform.force_gray or not images.is_color
+    return (1, 1 if gray else 3, height, width) if height and width else None

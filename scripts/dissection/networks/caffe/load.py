@@ -13,7 +13,7 @@ from dissection.networks.loaded import Loaded
 PAPER_MEAN = (109.5388, 118.6897, 124.6901)  # blue, green, red; of values from 0 to 255
 
 
-def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
+def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Load a network, and what its definition says of its preprocessing.
 
     Parameters
@@ -32,7 +32,7 @@ def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
     the paper's networks.
     """
     prototxt, *weights = files
-    network = load_caffe(prototxt, *weights, input_size=options.get("input_size"))
+    network = load_caffe(prototxt, *weights, layers=layers, input_size=options.get("input_size"))
     said = network.transform
     if said.mean_file and not said.mean_value and "mean" not in options:
         log.warning(
@@ -59,6 +59,7 @@ def load(options: Mapping[str, Any], files: Sequence[Path]) -> Loaded:
 def load_caffe(
     prototxt: str | Path,
     caffemodel: str | Path | None = None,
+    layers: Sequence[str] | None = None,
     input_size: Sequence[int] | None = None,
 ) -> CaffeNetwork:
     """Load a network from its definition and its weights.
@@ -66,12 +67,15 @@ def load_caffe(
     Parameters
     ----------
     prototxt : path
-        The definition; of both generations, ``layer`` and ``layers``. Of a definition for training
-        the part for the phase TEST is taken, without losses.
+        The definition, in any of Caffe's three forms. Of a definition for training the part for
+        the phase TEST is taken, without losses.
     caffemodel : path, optional
         The weights, matched to layers by name. Without it they are drawn from torch's global
         generator (He et al., 2015, "Delving deep into rectifiers"); fillers of the definition are
         not looked at.
+    layers : sequence of str, optional
+        Names of layers or blobs that are needed. Only these and what they are made from are
+        built, so that what else there is may be of any type. Without it all are.
     input_size : two int, optional
         Height and width of the image, in place of what the definition says.
 
@@ -83,8 +87,8 @@ def load_caffe(
     Raises
     ------
     InputError
-        If a file is not what it should be, a layer is of an unknown type or cannot take its
-        input, or the weights do not fit the definition.
+        If a file is not what it should be, a layer is of an unknown type, says what is not known
+        or cannot take its input, or the weights do not fit the definition.
 
     Notes
     -----
@@ -92,4 +96,4 @@ def load_caffe(
     """
     definition = read_definition(Path(prototxt), input_size)
     weights = None if caffemodel is None else read_weights(Path(caffemodel))
-    return build_network(definition, weights).eval()
+    return build_network(definition, weights, layers).eval()

@@ -1,8 +1,13 @@
 """Caffe's pooling, whose windows may reach over the border in ways that PyTorch's do not."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
+
+from dissection.networks.caffe.parameters import Shape, need, pair
 
 
 def positions(size: int, kernel: int, stride: int, pad: int, padded: bool, floor: bool) -> int:
@@ -84,3 +89,27 @@ class Pooling(nn.Module):
         sums = F.avg_pool2d(padded, kernel, self.stride, divisor_override=1)
         rows, columns = (torch.tensor(count, dtype=x.dtype, device=x.device) for count in counts)
         return sums / (rows[:, None] * columns)
+
+
+def pooling(layer: Any, shapes: Sequence[Shape]) -> nn.Module:
+    """Of its tops only the first is made; the second would be the places of the maxima."""
+    parameters, (shape,) = layer.pooling_param, shapes
+    need(len(shape) == 4, "it needs maps")
+    method = {0: "max", 1: "average"}.get(parameters.pool)
+    need(method is not None, "stochastic pooling is not supported")
+    kernel = None if parameters.global_pooling else pair(parameters, "kernel_size", "kernel")
+    stride = pair(parameters, "stride", "stride", 1)
+    pad = pair(parameters, "pad", "pad", 0)
+    if kernel is None:
+        given = any(parameters.HasField(name) for name in ("kernel_h", "kernel_w"))
+        need(not given and not parameters.kernel_size, "global pooling has no kernel_size")
+        need(pad == (0, 0) and stride == (1, 1), "global pooling has no pad and no stride")
+    else:
+        need(
+            all(before < size for before, size in zip(pad, kernel, strict=True)),
+            "pad must be below kernel_size",
+        )
+    floor = parameters.round_mode == 1 or not parameters.ceil_mode
+    both = parameters.HasField("round_mode") and parameters.HasField("ceil_mode")
+    need(not both, "it has both round_mode and ceil_mode")
+    return Pooling(method, kernel, stride, pad, floor)

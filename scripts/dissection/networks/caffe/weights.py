@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import torch
 from google.protobuf.message import DecodeError
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from dissection.downloads.file_checks import caffemodel_problem, web_page_problem
 from dissection.errors import InputError
 from dissection.networks.caffe.messages import NetParameter
+
+_GRADIENTS = {6, 9, 11, 13}  # fields of blobs that training alone needs
 
 
 class Weights:
@@ -63,6 +66,36 @@ def blob_shape(blob: Any) -> tuple[int, ...]:
     return (blob.num, blob.channels, blob.height, blob.width)
 
 
+# By the number that says which in NVIDIA's files.
+_RAW_TYPES = {0: "<f8", 1: "<f4", 2: "<f2"}
+
+
 def blob_values(blob: Any) -> torch.Tensor:
-    """Return a blob's values, float32 (n,)."""
-    return torch.from_numpy(np.array(blob.data or blob.double_data, dtype=np.float32))
+    """Return a blob's values, float32 (n,); the files of forks may hold halves.
+
+    Raises
+    ------
+    ValueError
+        If it holds them in a way that is not known; the message is the end of a sentence.
+    """
+    if blob.HasField("raw_data"):
+        kind = blob.half_data[0] if blob.half_data else 0
+        if kind not in _RAW_TYPES:
+            raise ValueError(
+                f"values of NVIDIA's type {kind}; only double, float and half are read"
+            )
+        dtype = np.dtype(_RAW_TYPES[kind])
+        if len(blob.raw_data) % dtype.itemsize:
+            raise ValueError(f"{len(blob.raw_data):,} bytes for values of {dtype.itemsize}")
+        values = np.frombuffer(blob.raw_data, dtype)
+    elif blob.half_data:
+        if max(blob.half_data) > 0xFFFF:
+            raise ValueError("half-precision values of more than 16 bits")
+        values = np.array(blob.half_data, np.uint16).view(np.float16)
+    else:
+        values = np.array(blob.data or blob.double_data)
+        others = sorted({field.field_number for field in UnknownFieldSet(blob)} - _GRADIENTS)
+        if not len(values) and others:
+            fields = ", ".join(map(str, others))
+            raise ValueError(f"no values but in a form that is not known (field {fields})")
+    return torch.from_numpy(values.astype(np.float32))
