@@ -45,7 +45,7 @@ def firing_note(reasons: Iterable[str]) -> str:
 
 
 def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
-    """Say how many concepts are too large to be detected.
+    r"""Say how many concepts are too large to be detected.
 
     Parameters
     ----------
@@ -56,10 +56,11 @@ def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
     Examples
     --------
     >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)
-    '1 of 3 concepts are too large to reach an IoU above 0.04'
+    '1 of 3 concepts are too large for an IoU above 0.04, where a unit fires at the quantile of \
+all pixels'
     """
     beyond = len(concepts) - int(concepts["within_reach"].sum())
     return (
-        f"{beyond:,} of {len(concepts):,} concepts are too large to reach an IoU above "
-        f"{iou_threshold:g}"
+        f"{beyond:,} of {len(concepts):,} concepts are too large for an IoU above "
+        f"{iou_threshold:g}, where a unit fires at the quantile of all pixels"
     )
