@@ -55,11 +55,11 @@ def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
 
     Examples
     --------
-    >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)
-    '1 of 3 concepts are too large to reach an IoU above 0.04'
+    >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)[:54]
+    '1 of 3 concepts are too large for an IoU above 0.04, w'
     """
     beyond = len(concepts) - int(concepts["within_reach"].sum())
     return (
-        f"{beyond:,} of {len(concepts):,} concepts are too large to reach an IoU above "
-        f"{iou_threshold:g}"
+        f"{beyond:,} of {len(concepts):,} concepts are too large for an IoU above "
+        f"{iou_threshold:g}, where a unit fires at the quantile of all pixels"
     )
