@@ -90,7 +90,11 @@ class Run:
         """Return all that a trained network's weights depend on, apart from its images."""
         trained = self.network(name)["trained"]
         settings = own_settings(self.config["training"], trained["training"])
-        return _in_order({**trained, "training": decisive_settings(settings)})
+        decisive = {
+            "training": decisive_settings(settings),
+            "snapshots": sorted(trained["snapshots"]),
+        }
+        return _in_order({**trained, **decisive})
 
     def checkpoint_iterations(self, name: str) -> int:
         """Return the iterations after which an unfinished training is kept."""

@@ -154,6 +154,9 @@ def test_the_order_of_keys_changes_no_parameter():
         assert repr(r.source(name)) == repr(other.source(name))
     for name in ("net", "net.2"):
         assert repr(r.training(name)) == repr(other.training(name))
+    trained = CONFIG["networks"]["net"]["trained"]
+    other = changed("net", trained=trained | {"snapshots": [0, 1200]})
+    assert repr(other.training("net")) == repr(r.training("net"))
     trained = CONFIG["networks"]["net.2"]["trained"]
     explicit = changed("net.2", trained={"training": {}, **trained})
     assert repr(explicit.training("net.2")) == repr(r.training("net.2"))
