@@ -90,7 +90,11 @@ class Run:
         """Return all that a trained network's weights depend on, apart from its images."""
         trained = self.network(name)["trained"]
         settings = own_settings(self.config["training"], trained["training"])
-        return {**trained, "training": decisive_settings(settings)}
+        decisive = {
+            "training": decisive_settings(settings),
+            "snapshots": sorted(trained["snapshots"]),
+        }
+        return _in_order({**trained, **decisive})
 
     def checkpoint_iterations(self, name: str) -> int:
         """Return the iterations after which an unfinished training is kept."""
@@ -108,7 +112,7 @@ class Run:
             options = entry["trained"].items()
             training = ("seed", "snapshots", "training")
             entry["trained"] = {k: v for k, v in options if k not in training}
-        return entry
+        return _in_order(entry)
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -205,6 +209,13 @@ class Run:
             return order.index(name), network, self.layers(name).index(layer)
 
         return sorted(found, key=rank)
+
+
+def _in_order(value: Any) -> Any:
+    """The same with sorted keys: Snakemake compares parameters as they are printed."""
+    if isinstance(value, Mapping):
+        return {key: _in_order(value[key]) for key in sorted(value)}
+    return value
 
 
 def _any(names: Iterable[str]) -> str:

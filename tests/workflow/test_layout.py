@@ -140,6 +140,28 @@ def test_what_weights_depend_on(settings, same):
     assert (own.training("net") == run().training("net")) == same
 
 
+def backwards(value):
+    """The same configuration with its keys in another order."""
+    if isinstance(value, dict):
+        return {key: backwards(value[key]) for key in reversed(value)}
+    return value
+
+
+def test_the_order_of_keys_changes_no_parameter():
+    """Snakemake compares what is printed."""
+    r, other = run(), Run(backwards(run().config))
+    for name in ("net", "net.2", "own"):
+        assert repr(r.source(name)) == repr(other.source(name))
+    for name in ("net", "net.2"):
+        assert repr(r.training(name)) == repr(other.training(name))
+    trained = CONFIG["networks"]["net"]["trained"]
+    other = changed("net", trained=trained | {"snapshots": [0, 1200]})
+    assert repr(other.training("net")) == repr(r.training("net"))
+    trained = CONFIG["networks"]["net.2"]["trained"]
+    explicit = changed("net.2", trained={"training": {}, **trained})
+    assert repr(explicit.training("net.2")) == repr(r.training("net.2"))
+
+
 def test_iterations_make_epochs_idle():
     few, many = (run(training={"iterations": 2900, "epochs": n}).training("net") for n in (2, 9))
     assert few == many
