@@ -224,8 +224,8 @@ ONE = "networks.mine: give exactly one of trained, torchvision, caffe, checkpoin
             "config/downloads.yaml. Did you mean 'caffe_reference_imagenet'? There are caffe_ref",
         ),
         (
-            {"caffe": {"download": "zoo-vgg16_imagenet"}},
-            "no 'zoo-vgg16_imagenet' for it in config/downloads.yaml. Did you mean 'vgg16_imagen",
+            {"caffe": {"download": "vgg16_imagenet.caffemodel"}},
+            "no 'vgg16_imagenet.caffemodel' for it in config/downloads.yaml. Did you mean 'vgg16_",
         ),
         (
             {"checkpoint": {"architecture": "resnet18",

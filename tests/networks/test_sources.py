@@ -73,7 +73,7 @@ def test_the_table_is_read_without_torch(name):
         (
             {"title": "V", "layers": ["x"], "caffe": {"download": "vgg16_imagenet"}},
             [],
-            ["zoo-vgg16_imagenet.prototxt", "zoo-vgg16_imagenet.caffemodel"],
+            ["vgg16_imagenet.prototxt", "vgg16_imagenet.caffemodel"],
         ),
         ({"checkpoint": {"architecture": "resnet18", "file": "w"}}, ["w"], []),
         ({"checkpoint": {"download": "dissect-vgg16_places365.pth"}}, [],
@@ -89,6 +89,19 @@ def test_what_a_network_is_made_of(network, files, registered):
     assert own_files(network) == files
     assert downloads(network) == registered
     assert set(registered) <= set(read_registry(ROOT / "config/downloads.yaml"))
+
+
+def test_every_download_can_be_asked_for_by_a_configuration():
+    registry = read_registry(ROOT / "config/downloads.yaml")
+    patterns = [pair for source in SOURCES.values() for pair in source.registered.items()]
+
+    def asked_for(name, kind):
+        found = (pattern.partition("{}") for pattern, of_kind in patterns if of_kind == kind)
+        return any(name.startswith(begin) and name.endswith(end) for begin, _, end in found)
+
+    sizes = SCHEMA["properties"]["dataset"]["properties"]["broden"]["enum"]
+    others = {name for name, entry in registry.items() if not asked_for(name, entry.kind)}
+    assert others == {f"broden1_{size}" for size in sizes}
 
 
 def test_the_modules_that_load_a_network_are_known_though_no_script_imports_them():

@@ -264,7 +264,7 @@ def test_hashes_of_files_put_there_are_recorded(run, files):
 
 SLIDE6 = "caffe_reference_places365"
 RESNET = "places365-resnet50_places365.pth.tar"
-FETCHED = ("broden1_227", f"zoo-{SLIDE6}.prototxt", f"zoo-{SLIDE6}.caffemodel", RESNET)
+FETCHED = ("broden1_227", f"{SLIDE6}.prototxt", f"{SLIDE6}.caffemodel", RESNET)
 
 
 def note_of(name):
@@ -327,7 +327,7 @@ def test_checkpoint_of_places365_is_opened_from_its_note(downloaded, files, monk
 def test_caffemodel_that_is_changed_afterwards_is_refused(downloaded):
     folder, _ = downloaded
     path = folder / f"resources/zoo/{SLIDE6}.caffemodel"
-    note = folder / note_of(f"zoo-{SLIDE6}.caffemodel")
+    note = folder / note_of(f"{SLIDE6}.caffemodel")
     content, noted = path.read_bytes(), note.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     changed = sha256(path)
@@ -355,11 +355,11 @@ def test_caffemodel_that_is_changed_afterwards_is_refused(downloaded):
 def test_files_that_cannot_be_fetched_are_named_with_every_source(files, tmp_path):
     folder = paper_clone(tmp_path / "netdissect")
     (folder / "resources/zoo").mkdir()
-    prototxt = REGISTRY[f"zoo-{SLIDE6}.prototxt"].path
+    prototxt = REGISTRY[f"{SLIDE6}.prototxt"].path
     shutil.copy(files / prototxt, folder / "resources" / prototxt)
     assert len(REGISTRY["broden1_227"].urls) > 1
     with_md5 = "places365-resnet18_places365.pth.tar"
-    missing = ("broden1_227", f"zoo-{SLIDE6}.caffemodel", with_md5)
+    missing = ("broden1_227", f"{SLIDE6}.caffemodel", with_md5)
     result = snakemake(folder, "slide06_unit_detectors", note_of(with_md5), config=CONFIG)
     assert result.returncode != 0
     assert "Traceback" not in result.stdout
@@ -378,4 +378,4 @@ def test_files_that_cannot_be_fetched_are_named_with_every_source(files, tmp_pat
         )
         assert f"Put it at resources/{entry.path} by hand" in message
         assert not (folder / "resources" / entry.path).exists()
-    assert (folder / note_of(f"zoo-{SLIDE6}.prototxt")).exists()
+    assert (folder / note_of(f"{SLIDE6}.prototxt")).exists()

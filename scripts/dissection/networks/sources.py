@@ -56,7 +56,7 @@ SOURCES = {
     "caffe": Source(
         "caffe.load",
         files=("prototxt", "caffemodel"),
-        registered={"zoo-{}.prototxt": "prototxt", "zoo-{}.caffemodel": "caffemodel"},
+        registered={"{}.prototxt": "prototxt", "{}.caffemodel": "caffemodel"},
     ),
     "checkpoint": Source(
         "checkpoint", files=("file",), registered={"{}": "checkpoint"}, checks=True
