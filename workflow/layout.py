@@ -132,9 +132,9 @@ class Run:
         task = self.network(network)["trained"]["task"]
         return f"{self.results}/training_set/{'object' if task == 'object' else 'scene'}"
 
-    def held_out(self, network: str) -> list[str]:
-        """Return what the network's accuracy is measured on; networks of others have none."""
-        return [self.training_set(network)] if "trained" in self.network(network) else []
+    def held_out(self, network: str) -> str | list[str]:
+        """Return what the network's accuracy is measured on: no files for networks of others."""
+        return self.training_set(network) if "trained" in self.network(network) else []
 
     def dissected(self, network: str, layer: str, file: str) -> str:
         """Return a file of a dissected layer."""

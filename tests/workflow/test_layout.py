@@ -81,7 +81,7 @@ def test_every_question_takes_a_snapshot():
     assert r.title("own") == "own"
     assert r.layers("net@0") == ["conv1", "conv5"]
     assert r.layer("net@0", "conv5") == "conv5"
-    assert r.held_out("net@0") == r.held_out("net") == [r.training_set("net")]
+    assert r.held_out("net@0") == r.held_out("net") == r.training_set("net")
     assert r.source("net@0") == r.source("net")
     assert r.snapshots("net") == [(0, "net@0"), (1200, "net@1200")]
     assert r.snapshots("own") == []
