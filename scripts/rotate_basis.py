@@ -32,7 +32,7 @@ def main() -> None:
         network = open_network(params.network, files.files, snakemake.wildcards.network)
         task = TASKS[params.network["trained"]["task"]]
         model = network.model.to(best_device())
-        batches = held_out_batches(files.held_out[0], task, network.input_size[0])
+        batches = held_out_batches(files.held_out, task, network.input_size[0])
         accuracies = rotated_accuracy(model, layer, batches, rotations)
     tallies = dissect_rotated(
         shards, rotations, params.quantile, store, geometry, threads=snakemake.threads

@@ -4,12 +4,16 @@ Everything follows from the configuration, completed with its defaults. Rules as
 path is written in one place; `snakemake --lint` wants no functions in files of rules.
 """
 
+import functools
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dissection.config.source_files import module_files
 from dissection.jobs.files import layer_file_name
+from dissection.networks.sources import downloads, modules, own_files
 from dissection.training.settings import decisive_settings, own_settings
 
 
@@ -23,6 +27,8 @@ class Run:
     ----------
     config : mapping
         As `dissection.config.validation.complete` returns it.
+    scripts : Path
+        Folder of the scripts and the library.
 
     Attributes
     ----------
@@ -30,8 +36,8 @@ class Run:
         Folder of all that the run computes.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = config
+    def __init__(self, config: Mapping[str, Any], scripts: Path) -> None:
+        self.config, self._scripts = config, scripts
         self.results = f"results/{config['run']}"
 
     # ---- networks ----------------------------------------------------------------------------
@@ -113,6 +119,31 @@ class Run:
             training = ("seed", "snapshots", "training")
             entry["trained"] = {k: v for k, v in options if k not in training}
         return _in_order(entry)
+
+    def network_files(self, network: str) -> list[str]:
+        """Return the files that a network is made of: weights or snapshots, downloads, code.
+
+        A download is its note, once it has been checked. The code is that of modules that no
+        script imports by itself, of the library or the user's own.
+        """
+        entry = self.network(network)
+        files = [*map(_note, downloads(entry)), *own_files(entry)]
+        if "trained" in entry:
+            name, _, iteration = network.partition("@")
+            folder = f"{self.results}/networks/{name}"
+            files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
+        return files + _code_of(self._scripts, *modules(entry))
+
+    def own_network_files(self, network: str) -> list[str]:
+        """Return those that are the user's own and no code."""
+        return own_files(self.network(network))
+
+    def download_notes(self) -> list[str]:
+        """Return the notes of all downloads of the run, whether they exist yet or not."""
+        names = {name for entry in self.config["networks"].values() for name in downloads(entry)}
+        if "broden" in self.config["dataset"]:
+            names.add(f"broden1_{self.config['dataset']['broden']}")
+        return sorted(map(_note, names))
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -216,6 +247,20 @@ def _in_order(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _in_order(value[key]) for key in sorted(value)}
     return value
+
+
+def _note(download: str) -> str:
+    return f"resources/checked/{download}.json"
+
+
+@functools.cache
+def _code_of(scripts: Path, *names: str) -> list[str]:
+    return [
+        os.path.relpath(path)
+        for name in names
+        for root in (scripts, Path())
+        for path in module_files(name, root)
+    ]
 
 
 def _any(names: Iterable[str]) -> str:

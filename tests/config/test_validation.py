@@ -1,6 +1,7 @@
 """The configuration: defaults, unknown keys, and messages that a person can act on."""
 
 import copy
+import json
 
 import pytest
 import yaml
@@ -329,3 +330,29 @@ def test_figures_with_accuracies_are_of_trained_networks(figure, key):
     complete(config, SCHEMA, "x", registry)
     config["figures"][figure]["networks"].append("other")
     assert f"figures.{figure}.networks: 'other' is not trained by the workflow" in message(config)
+
+
+PATHS = {
+    "dataset": ["folder: {}", "masks: {{images: {}, masks: [m], labels: l}}",
+                "masks: {{images: i, masks: [m, {}], labels: l}}",
+                "masks: {{images: i, masks: [m], labels: {}}}"],
+    "training_set": ["folder: {}"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["a{1}/b", "{name}", "", "  ", "a\nb", "a\0"])
+@pytest.mark.parametrize(("key", "text"), [(k, t) for k, texts in PATHS.items() for t in texts])
+def test_paths_that_snakemake_cannot_take(path, key, text):
+    config = read("smoke.yaml") | {key: yaml.safe_load(text.format(json.dumps(path)))}
+    assert "should be a path, without braces" in message(config)
+
+
+def test_networks_with_one_title_for_figures():
+    config = read("smoke.yaml")
+    config["networks"]["gap"]["title"] = "AlexNet"
+    assert "networks.gap.title: networks.alexnet is called the same in figures." in message(config)
+    config["networks"]["gap"]["title"] = "repeat1"  # whose own title is another
+    complete(config, SCHEMA, "x")
+    del config["networks"]["gap"]["title"]
+    config["networks"]["repeat1"]["title"] = "gap"
+    assert "networks.gap.title" in message(config)

@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 from layout import Run
-from repository import ROOT
+from repository import ROOT, SCRIPTS
 
 from dissection.config.validation import complete
 
@@ -42,7 +42,8 @@ NOT_DISSECTED = [
 
 
 def run(**changes):
-    return Run(complete(copy.deepcopy(CONFIG) | changes, SCHEMA, "a.yaml"))
+    config = complete(copy.deepcopy(CONFIG) | changes, SCHEMA, "a.yaml")
+    return Run(config, SCRIPTS)
 
 
 def changed(network, **changes):
@@ -149,7 +150,7 @@ def backwards(value):
 
 def test_the_order_of_keys_changes_no_parameter():
     """Snakemake compares what is printed."""
-    r, other = run(), Run(backwards(run().config))
+    r, other = run(), Run(backwards(run().config), SCRIPTS)
     for name in ("net", "net.2", "own"):
         assert repr(r.source(name)) == repr(other.source(name))
     for name in ("net", "net.2"):

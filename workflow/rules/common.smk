@@ -1,8 +1,8 @@
 # Helpers only: the configuration, where results lie, what a rule's script depends on, and what a
 # job needs.
 
-import functools
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -11,12 +11,25 @@ import yaml
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 
+from dissection.config.source_files import imported_files
 from dissection.config.validation import complete
-from dissection.errors import InputError
-from dissection.config.source_files import imported_files, module_files
 from dissection.downloads.receipts import exchange_problem
+from dissection.errors import InputError
+from dissection.jobs.fingerprints import fingerprint
+from dissection.jobs.schemas import read_yaml
 from layout import Run
-from dissection.networks.sources import downloads, modules, own_files
+
+# Snakemake starts a script's job by a line for the shell in which this path stands as it is.
+if shlex.quote(sys.executable) != sys.executable:
+    sys.exit(
+        f"Snakemake cannot start jobs with {sys.executable}, because of a space or a special "
+        "character in the path. Set up the environment in another folder."
+    )
+
+
+def shipped(path):
+    """A file of the workflow's own, wherever Snakemake was started: relative to there."""
+    return os.path.relpath(ROOT / path)
 
 
 def registered_downloads():
@@ -33,6 +46,8 @@ def completed_config():
     # Jobs read the Snakefile, too: once is enough.
     registry = registered_downloads if workflow.is_main_process else None
     try:
+        for file in workflow.configfiles:
+            read_yaml(file)  # Snakemake does not notice keys that are given twice
         return complete(config, schema, files, registry)
     except InputError as error:
         # Snakemake would show a traceback of its own.
@@ -42,10 +57,11 @@ def completed_config():
 CONFIG = completed_config()
 NETWORKS = CONFIG["networks"]
 DISSECTION = CONFIG["dissection"]
-RUN = Run(CONFIG)
+RUN = Run(CONFIG, ROOT / "scripts")
 RESULTS = RUN.results
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
+LAYER = f"{RESULTS}/dissection/{{network}}/{{layer}}"
 
 # A job asks for a GPU only where the profile says how many there are (resources: gpu: 4).
 GPU = 1 if workflow.global_resources.get("gpu").value else 0
@@ -65,9 +81,7 @@ def code(script):
     """
     scripts = ROOT / "scripts"
     file = scripts / f"{script}.py"
-    return [
-        str(path.relative_to(ROOT)) for path in [file, *imported_files(file, scripts)]
-    ]
+    return [shipped(path) for path in [file, *imported_files(file, scripts)]]
 
 
 def script_path(name):
@@ -82,6 +96,11 @@ def neutral(value):
     a function of the job's outputs; changed outputs would be noticed anyway.
     """
     return lambda wildcards, output: value(wildcards)
+
+
+def literal(value):
+    """A text of the user's as a parameter: braces in it are no wildcards."""
+    return lambda wildcards: value
 
 
 def memory(least, share=0, most=16000):
@@ -103,53 +122,10 @@ def minutes(limit):
     return lambda wildcards, attempt: attempt * limit
 
 
-@functools.cache
-def newest(*folders):
-    """What was changed last in each folder.
-
-    A folder's own date says nothing of edits inside its files, which would be too many inputs.
-    """
-    found = []
-    for folder in folders:
-        paths = (path for path in Path(folder).rglob("[!.]*") if path.exists())
-        found += sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path))[-1:]
-    return [str(path) for path in found]
-
-
-def network_files(wildcards):
-    """The files that a network is made of: weights, a folder of snapshots, checked downloads, code."""
-    name, _, iteration = wildcards.network.partition("@")
-    network = NETWORKS[name]
-    files = [*download_notes(network), *own_files(network)]
-    if "trained" in network:
-        folder = f"{RESULTS}/networks/{name}"
-        files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
-    return files + loading_code(*modules(network))
-
-
-@functools.cache
-def loading_code(*names):
-    """The files of modules that no script imports by itself, of the library or the user's own."""
-    return [
-        os.path.relpath(path)
-        for name in names
-        for root in (ROOT / "scripts", Path())
-        for path in module_files(name, root)
-    ]
-
-
-def download_notes(network):
-    """The notes of a network's downloads, once they have been checked."""
-    return [f"resources/checked/{name}.json" for name in downloads(network)]
-
-
 def refuse_exchanged_files():
     """End Snakemake if a download was exchanged after its check: Snakemake watches its note alone."""
-    notes = {note for network in NETWORKS.values() for note in download_notes(network)}
-    if "broden" in CONFIG["dataset"]:
-        notes.add(f"resources/checked/broden1_{CONFIG['dataset']['broden']}.json")
-    found = map(exchange_problem, filter(os.path.exists, sorted(notes)))
-    if problems := list(filter(None, found)):
+    notes = filter(os.path.exists, RUN.download_notes())
+    if problems := list(filter(None, map(exchange_problem, notes))):
         sys.exit("\n".join(problems))
 
 

@@ -5,7 +5,7 @@ rule unpack_broden:
     """Unpack a downloaded archive of Broden."""
     input:
         archive="resources/checked/broden1_{resolution}.json",
-        published="workflow/published/broden.csv",
+        published=shipped("workflow/published/broden.csv"),
         code=code("unpack_broden"),
     output:
         dataset=directory("resources/broden1_{resolution}"),
@@ -45,17 +45,14 @@ rule synthesize_broden:
 
 
 if "masks" in CONFIG["dataset"]:
+    MASKS = CONFIG["dataset"]["masks"]
 
     rule import_masks:
         """Turn images with masks of your own into a data set in Broden format."""
         input:
-            images=CONFIG["dataset"]["masks"]["images"],
-            masks=CONFIG["dataset"]["masks"]["masks"],
-            labels=CONFIG["dataset"]["masks"]["labels"],
-            edits=lambda wildcards: newest(
-                CONFIG["dataset"]["masks"]["images"],
-                *CONFIG["dataset"]["masks"]["masks"],
-            ),
+            images=MASKS["images"],
+            masks=MASKS["masks"],
+            labels=MASKS["labels"],
             code=code("import_masks"),
         output:
             dataset=directory(f"{RESULTS}/imported"),
@@ -69,7 +66,10 @@ if "masks" in CONFIG["dataset"]:
             mem_mb=memory(4000),
             runtime=minutes(120),
         params:
-            longest_side=CONFIG["dataset"]["masks"].get("longest_side"),
+            longest_side=MASKS.get("longest_side"),
+            edition=lambda wildcards: fingerprint(
+                MASKS["images"], *MASKS["masks"], MASKS["labels"]
+            ),
         script:
             script_path("import_masks")
 
@@ -106,7 +106,6 @@ rule pack_labels:
     """Read every label map once and store it where the scorer needs no decoder."""
     input:
         dataset=RUN.dataset(),
-        edits=lambda wildcards: newest(*OWN_DATASET),
         code=code("pack_labels"),
     output:
         labels=directory(f"{RESULTS}/labels"),
@@ -120,5 +119,7 @@ rule pack_labels:
     resources:
         mem_mb=memory(4000),
         runtime=minutes(120),
+    params:
+        edition=lambda wildcards: fingerprint(*OWN_DATASET),
     script:
         script_path("pack_labels")

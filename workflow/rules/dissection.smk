@@ -14,8 +14,7 @@ rule cache_activations:
     """Run a network over one shard of the images and keep the activation maps of all its layers."""
     input:
         dataset=RUN.dataset(),
-        edits=lambda wildcards: newest(*OWN_DATASET),
-        files=network_files,
+        files=lambda wildcards: RUN.network_files(wildcards.network),
         code=code("cache_activations"),
     output:
         activations=temp(directory(f"{RESULTS}/activations/{{network}}/{{shard}}")),
@@ -39,6 +38,9 @@ rule cache_activations:
         precision=DISSECTION["precision"],
         # Not the rule's threads, which --cores can lower: these change the last bits of results.
         threads=DISSECTION["threads"],
+        edition=lambda wildcards: fingerprint(
+            *OWN_DATASET, *RUN.own_network_files(wildcards.network)
+        ),
     script:
         script_path("cache_activations")
 
@@ -70,8 +72,8 @@ rule compute_thresholds:
         activations=SHARDS,
         code=code("compute_thresholds"),
     output:
-        thresholds=RUN.dissected("{network}", "{layer}", "thresholds.npy"),
-        cannot_fire=RUN.dissected("{network}", "{layer}", "cannot_fire.json"),
+        thresholds=f"{LAYER}/thresholds.npy",
+        cannot_fire=f"{LAYER}/cannot_fire.json",
     log:
         f"{LOGS}/compute_thresholds/{{network}}/{{layer}}.log",
     benchmark:
@@ -94,9 +96,9 @@ rule summarize_activations:
         activations=SHARDS,
         code=code("summarize_activations"),
     output:
-        top_images=RUN.dissected("{network}", "{layer}", "top_images.npz"),
-        histograms=RUN.dissected("{network}", "{layer}", "histograms.npz"),
-        geometry=RUN.dissected("{network}", "{layer}", "geometry.json"),
+        top_images=f"{LAYER}/top_images.npz",
+        histograms=f"{LAYER}/histograms.npz",
+        geometry=f"{LAYER}/geometry.json",
     log:
         f"{LOGS}/summarize_activations/{{network}}/{{layer}}.log",
     benchmark:
@@ -120,8 +122,8 @@ rule tally_overlaps:
         labels=rules.pack_labels.output.labels,
         code=code("tally_overlaps"),
     output:
-        tally=RUN.dissected("{network}", "{layer}", "tally/{shard}.npz"),
-        chance=RUN.dissected("{network}", "{layer}", "tally/{shard}-chance.npz"),
+        tally=f"{LAYER}/tally/{{shard}}.npz",
+        chance=f"{LAYER}/tally/{{shard}}-chance.npz",
     log:
         f"{LOGS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.log",
     benchmark:
@@ -158,8 +160,8 @@ rule score_units:
         labels=rules.pack_labels.output.labels,
         code=code("score_units"),
     output:
-        units=RUN.dissected("{network}", "{layer}", "units.csv"),
-        detectors=RUN.dissected("{network}", "{layer}", "detectors.csv"),
+        units=f"{LAYER}/units.csv",
+        detectors=f"{LAYER}/detectors.csv",
     log:
         f"{LOGS}/score_units/{{network}}/{{layer}}.log",
     benchmark:

@@ -4,7 +4,7 @@
 rule download_file:
     """Fetch a data set's or a network's file, or check one that was put there by hand."""
     input:
-        registry="config/downloads.yaml",
+        registry=shipped("config/downloads.yaml"),
         code=code("download_file"),
     output:
         "resources/checked/{file}.json",

@@ -11,7 +11,7 @@ FIGURES = {
         inputs=lambda options: dict(
             dataset=RUN.dataset(),
             concepts=rules.list_concepts.output.concepts,
-            published="workflow/published/broden.csv",
+            published=shipped("workflow/published/broden.csv"),
         ),
         params=lambda options: dict(iou_threshold=DISSECTION["iou_threshold"]),
     ),
@@ -47,7 +47,7 @@ FIGURES = {
                 RUN.dissected(options["network"], layer, "detectors.csv")
                 for layer in RUN.layers(options["network"])
             ],
-            published="workflow/published/detectors.csv",
+            published=shipped("workflow/published/detectors.csv"),
         ),
         params=lambda options: dict(
             title=RUN.title(options["network"]), layers=RUN.layers(options["network"])
@@ -57,7 +57,7 @@ FIGURES = {
         title="Slide 8: unique detectors by category in every network, beside the paper's",
         inputs=lambda options: dict(
             detectors=RUN.last_layers(options["networks"]),
-            published="workflow/published/detectors.csv",
+            published=shipped("workflow/published/detectors.csv"),
         ),
         params=lambda options: dict(titles=RUN.titles(options["networks"])),
     ),
@@ -65,7 +65,7 @@ FIGURES = {
         title="Slide 9: unique detectors and accuracies against the rotation of the basis",
         inputs=lambda options: dict(
             rotation=RUN.rotation(options["network"], options["layer"]),
-            published="workflow/published/rotation.csv",
+            published=shipped("workflow/published/rotation.csv"),
         ),
         params=lambda options: dict(
             title=RUN.title(options["network"]), layer=options["layer"]
@@ -144,7 +144,12 @@ for figure, options in CONFIG["figures"].items():
         conda:
             "../../environment.yml"
         params:
-            **row["params"](options) if "params" in row else {},
+            **{
+                key: literal(value)
+                for key, value in row.get("params", lambda options: {})(
+                    options
+                ).items()
+            },
             script=row.get("script", figure),
         script:
             # Looked up when the job runs; by then `row` is the last one.

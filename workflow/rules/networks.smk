@@ -21,7 +21,7 @@ if "folder" in CONFIG["training_set"]:
         params:
             # Not an input: without it, too, a dry run says what there is to do, and figures that
             # need no training are made. The script says what belongs where.
-            folder=CONFIG["training_set"]["folder"],
+            folder=literal(CONFIG["training_set"]["folder"]),
         script:
             script_path("index_training_images")
 

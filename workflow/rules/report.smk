@@ -8,7 +8,7 @@ ROTATED = CONFIG["figures"].get("slide09_rotation")
 rule judge_claims:
     """Judge the slides' claims by criteria that were fixed beforehand."""
     input:
-        claims="workflow/claims.yaml",
+        claims=shipped("workflow/claims.yaml"),
         detectors=[
             RUN.dissected(*pair, "detectors.csv") for pair in RUN.judged_layers()
         ],
@@ -39,8 +39,8 @@ rule judge_claims:
 rule make_unit_page:
     """Show every unit of a layer on one page that opens without a server."""
     input:
-        **RUN.shown_layer({"network": "{network}", "layer": "{layer}"}),
-        template="workflow/report/units.html",
+        unpack(lambda wildcards: RUN.shown_layer(dict(wildcards.items()))),
+        template=shipped("workflow/report/units.html"),
         code=code("make_unit_page"),
     output:
         page=report(
@@ -74,7 +74,8 @@ rule make_report:
     input:
         figures=[RUN.figure(figure)["png"] for figure in CONFIG["figures"]],
         captions=[
-            f"workflow/report/captions/{figure}.rst" for figure in CONFIG["figures"]
+            shipped(f"workflow/report/captions/{figure}.rst")
+            for figure in CONFIG["figures"]
         ],
         claims=rules.judge_claims.output.claims,
         concepts=rules.list_concepts.output.concepts,
@@ -82,8 +83,8 @@ rule make_report:
             RUN.dissected(name, layer, "units.csv")
             for name, layer, _ in RUN.unit_pages()
         ],
-        template="workflow/report/report.html",
-        lock="requirements.lock",
+        template=shipped("workflow/report/report.html"),
+        lock=shipped("requirements.lock"),
         code=code("make_report"),
     output:
         report=f"{RESULTS}/report.html",
@@ -97,14 +98,18 @@ rule make_report:
     params:
         run=CONFIG["run"],
         figures={figure: FIGURES[figure]["title"] for figure in CONFIG["figures"]},
-        unit_pages=[
-            [RUN.title(name), layer, os.path.relpath(page, RESULTS)]
-            for name, layer, page in RUN.unit_pages()
-        ],
+        unit_pages=literal(
+            [
+                [RUN.title(name), layer, os.path.relpath(page, RESULTS)]
+                for name, layer, page in RUN.unit_pages()
+            ]
+        ),
         iou_threshold=DISSECTION["iou_threshold"],
-        configuration=CONFIG,
+        configuration=literal(CONFIG),
         # What the command line says of it, so that a reader can say the same.
-        configuration_files=[os.path.relpath(f, ROOT) for f in workflow.configfiles],
-        overrides=list(workflow.config_settings.config_args or []),
+        configuration_files=literal(
+            [os.path.relpath(file, ROOT) for file in workflow.configfiles]
+        ),
+        overrides=literal(list(workflow.config_settings.config_args or [])),
     script:
         script_path("make_report")

@@ -6,7 +6,7 @@ rule rotate_basis:
     input:
         activations=SHARDS,
         labels=rules.pack_labels.output.labels,
-        files=network_files,
+        files=lambda wildcards: RUN.network_files(wildcards.network),
         held_out=lambda wildcards: RUN.held_out(wildcards.network),
         code=code("rotate_basis"),
     output:

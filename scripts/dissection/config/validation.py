@@ -55,6 +55,7 @@ def complete(
     if not problems:
         config = with_defaults(config, schema)
         problems = [
+            *_title_problems(config["networks"]),
             *_source_problems(config["networks"]),
             *_reference_problems(config),
             *_training_problems(config),
@@ -123,6 +124,15 @@ def _downloadable(source: str, registry: Registry) -> list[str]:
         for name, entry in registry.items()
         if entry.kind == kind and name.startswith(before) and name.endswith(after)
     ]
+
+
+def _title_problems(networks: dict) -> Iterator[str]:
+    """Yield a message for every network that figures could not tell from another one."""
+    names: dict[str, str] = {}
+    for name, network in networks.items():
+        other = names.setdefault(network.get("title", name), name)
+        if other != name:
+            yield f"networks.{name}.title: networks.{other} is called the same in figures."
 
 
 def _reference_problems(config: dict) -> Iterator[str]:

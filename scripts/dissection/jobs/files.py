@@ -1,6 +1,7 @@
 """Names of files, and outputs that appear whole or not at all: write beside, then rename."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ def layer_file_name(layer: str) -> str:
     >>> layer_file_name("inception_5b/output"), layer_file_name("relu:2")
     ('inception_5b-output', 'relu-2')
     """
-    return layer.replace("/", "-").replace(":", "-")
+    # Nothing that a shell, a URL, or Snakemake, which takes braces for wildcards, reads otherwise.
+    return re.sub(r"[^\w.@+=,-]", "-", layer)
 
 
 def _beside(target: Path) -> Path:
