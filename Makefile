@@ -5,6 +5,7 @@
 # make format      format the sources
 # make docs        write the table of keys in config/README.md
 # make lock        resolve requirements.in anew
+# make clean       delete all that was computed, after a question
 
 PYTHON ?= python3
 SIZE ?= small
@@ -48,6 +49,7 @@ environment:
 
 $(INSTALLED)-anew:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed; name it with make PYTHON=python3.11')"
+	@$(PYTHON) -c "import os, shlex, sys; sys.exit(shlex.quote(os.getcwd()) != os.getcwd() and 'Snakemake cannot start jobs from an environment in ' + os.getcwd() + ': the path has a space or a special character. Move this folder, or use conda (README)')"
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar off --no-compile -r requirements.lock
@@ -61,4 +63,6 @@ lock: environment
 	$(BIN)/python scripts/maintenance/write_environment.py
 
 clean:
+	@printf 'Delete all that was computed, trained networks too (results/*)? Type yes: '; \
+	read answer && test "$$answer" = yes
 	rm -rf results/* .snakemake
