@@ -8,6 +8,7 @@ import pytest
 from broden_folder import Sample, random_broden, write_broden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packed_labels import concept_mask
 from PIL import Image
 
 from dissection.categories import CATEGORIES
@@ -83,7 +84,7 @@ def check_equal(broden, store):
         categories = {int(broden.primary[label]) for label in everything}
         assert store.segments.present[i].tolist() == [c in categories for c in range(6)]
         for label in [1, 2, 8, 300]:
-            mask = store.concept_mask(i, label)
+            mask = concept_mask(store, i, label)
             assert mask.dtype == bool
             assert mask.tolist() == [[label in pixel for pixel in row] for row in expected]
 
@@ -105,7 +106,7 @@ def test_sets_by_hand(tmp_path):
     assert store.segments.lengths.tolist() == [1, 2]
     assert store.segments.labels.tolist() == [1, 1, 2]
     assert store.segments.whole.tolist() == [3]
-    assert store.concept_mask(0, 3).all()
+    assert concept_mask(store, 0, 3).all()
 
 
 def test_images_without_labels(tmp_path):
@@ -185,7 +186,7 @@ def test_segment_numbers_reach_their_limit(tmp_path):
     pairs = {(min(a, b), max(a, b)) for a in range(1, 258) for b in range(1, 256)}
     _, store = packed(tmp_path, [Sample((255, 257), maps)], labels)
     assert len(store.segments.areas) == len(pairs)
-    assert store.concept_mask(0, 257).sum() == 255
+    assert concept_mask(store, 0, 257).sum() == 255
 
 
 @pytest.fixture

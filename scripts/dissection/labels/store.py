@@ -76,18 +76,6 @@ class LabelStore:
         """L, the largest label number."""
         return len(self.names) - 1
 
-    def concept_mask(self, i: int, label: int) -> np.ndarray:
-        """Return L_c of image i: bool (height, width), where the label is."""
-        s = self.segments
-        pixels, segments, labels, whole = map(slice, s.starts[i], s.starts[i + 1])
-        if label in s.whole[whole]:
-            return np.ones(s.sizes[i], bool)
-        lengths = s.lengths[segments]
-        segment_of_label = np.repeat(np.arange(len(lengths)), lengths)
-        has_label = np.zeros(len(lengths), bool)
-        has_label[segment_of_label[s.labels[labels] == label]] = True
-        return has_label[s.pixels[pixels]].reshape(s.sizes[i])
-
     def release(self) -> None:
         """Hand the pages read so far back, so that resident memory stays small."""
         for array in self._maps.values():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mask_folder import labels, run, save_image, save_mask, small_data, write_table
+from packed_labels import concept_mask
 from PIL import Image
 
 from dissection.categories import CATEGORIES
@@ -277,4 +278,4 @@ def test_masks_to_broden_and_back(tmp_path_factory, one, other, seed):
             mask = np.any([[label in s for s in m.flat] for m in wanted], axis=0)
             if computed and label.endswith("-c"):
                 continue
-            np.testing.assert_array_equal(store.concept_mask(i, number).ravel(), mask)
+            np.testing.assert_array_equal(concept_mask(store, i, number).ravel(), mask)
