@@ -1,6 +1,7 @@
 # make replicate   every plot of the slides: set-up included
 # make test        the tests, in at most 15 minutes on two cores: set-up included
 # make test-long   more of what they repeat, as many more kills: before a release
+# make fuzz        odd configurations, by the hundred
 # make benchmark   measure speed and memory; SIZE=full at Broden's size, FOLDER=... for its data
 # make format      format the sources
 # make docs        write the table of keys in config/README.md
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/requirements.lock
 SNAKEFILES := Snakefile workflow/rules
 
-.PHONY: replicate test test-long benchmark check format docs lock environment clean
+.PHONY: replicate test test-long fuzz benchmark check format docs lock environment clean
 
 replicate: environment
 	$(BIN)/snakemake --cores $(CORES)
@@ -28,6 +29,9 @@ test: check
 
 test-long: environment
 	$(PYTEST) -m long
+
+fuzz: environment
+	$(BIN)/pytest -m long tests/workflow/test_odd_configurations.py
 
 benchmark: environment
 	$(BIN)/python benchmarks/run.py --size $(SIZE) --cores $(CORES) $(if $(FOLDER),--folder $(FOLDER))
