@@ -121,8 +121,8 @@ def _todays_densenet(name: str) -> str:
 
 
 def _without_prefix(names: Mapping[str, str]) -> dict[str, str]:
-    layers = [name.split(".")[:-1] for name in names]
-    alike = sum(1 for _ in takewhile(lambda steps: len(set(steps)) == 1, zip(*layers)))
+    steps = zip(*(name.split(".")[:-1] for name in names), strict=False)
+    alike = sum(1 for _ in takewhile(lambda step: len(set(step)) == 1, steps))
     return {".".join(name.split(".")[alike:]): own for name, own in names.items()}
 
 

@@ -198,7 +198,7 @@ def _uncertain(script: torch.jit.ScriptModule) -> frozenset[str]:
     """Return the names of modules that are called in ways that do not say which module it is."""
     modules = {name: module._c for name, module in script.named_modules(remove_duplicate=False)}
     found: set[str] = set()  # they and all that is in them
-    waiting = [("", "forward")]
+    waiting = [("", "forward")] if "forward" in script._c._method_names() else []
     seen = set(waiting)
 
     def joined(name: str, steps: list[str]) -> str:
@@ -229,11 +229,8 @@ def _uncertain(script: torch.jit.ScriptModule) -> frozenset[str]:
             elif node.hasAttribute("Subgraph"):
                 # It may run beside the rest, in any order.
                 found |= {""} if list(_calls(node.g("Subgraph").nodes())) else set()
-    return frozenset(
-        name
-        for name in modules
-        if name and any(f"{name}.".startswith(f"{f}." if f else "") for f in found)
-    )
+    inside = tuple(f"{name}." if name else "" for name in found)
+    return frozenset(name for name in modules if name and f"{name}.".startswith(inside))
 
 
 def _all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
@@ -276,9 +273,7 @@ def _name_float32(graph: Any, node: Any) -> None:
 
 
 def _steps(module: Any, own: Any) -> list[str] | None:
-    """The names on the way from the module whose code this is, ``own``, to another; None if there
-    is none.
-    """
+    """The names from the module whose code this is, ``own``, to another, if code gives them."""
     steps: list[str] = []
     while module.node().kind() == "prim::GetAttr":
         steps.insert(0, module.node().s("name"))
