@@ -36,11 +36,14 @@ def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str
     inputs = program.graph_signature.user_inputs
     given = [node.meta["val"] for node in program.graph.nodes if node.name in inputs]
     shapes = [tuple(getattr(value, "shape", ())) for value in given]
-    if len(shapes) != 1 or not shapes[0] or isinstance(shapes[0][0], int):
+    fixed = len(shapes) != 1 or not shapes[0] or isinstance(shapes[0][0], int)
+    fewest = 0 if fixed else program.range_constraints[shapes[0][0].node.expr].lower
+    if fixed or fewest > 2:  # torch does not insist on two
         found = ", ".join(f"({', '.join(map(str, shape))})" for shape in shapes)
+        more = f" and at least {fewest} of them" if fewest > 2 else ""
         raise InputError(
-            f"{path} was exported for inputs of the shape {found or 'none'}; it must be for one "
-            "input of any number of images. Export it again with "
+            f"{path} was exported for inputs of the shape {found or 'none'}{more}; it must be for "
+            "one input of any number of images. Export it again with "
             "dynamic_shapes=({0: torch.export.Dim('images')},)."
         )
     return Loaded(model)

@@ -222,10 +222,12 @@ def _uncertain(script: torch.jit.ScriptModule) -> frozenset[str]:
                 if called[0] not in modules or called in seen:
                     continue
                 seen.add(called)
-                if called[1] in modules[called[0]]._method_names():
-                    waiting.append(called)
-                else:  # a hook, which may change what the module gives
-                    found.add(called[0])
+                waiting.append(called)
+            elif node.kind() == "prim::CallFunction":
+                # Such as a hook, which may change what the module gives, or call it again.
+                given = [_steps(value, own) for value in node.inputs()]
+                names = {joined(name, steps) for steps in given if steps is not None}
+                found |= names & modules.keys()
             elif node.hasAttribute("Subgraph"):
                 # It may run beside the rest, in any order.
                 found |= {""} if list(_calls(node.g("Subgraph").nodes())) else set()
