@@ -40,5 +40,5 @@ def first_line(error: BaseException) -> str:
     >>> first_line(ValueError("cut off\\nat byte 7")), first_line(EOFError())
     ('cut off', 'EOFError')
     """
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[-1 if "TorchScript interpreter" in lines[0] else 0]

@@ -13,7 +13,7 @@ import torch
 from dissection.activations.geometry import Geometry
 from dissection.activations.independence import check_independence
 from dissection.activations.outputs import LayerOutputs
-from dissection.activations.receptive_field import receptive_fields, runs_on
+from dissection.activations.receptive_field import receptive_fields
 from dissection.errors import InputError
 from dissection.jobs.arrays import GrowingArray
 from dissection.jobs.devices import best_device
@@ -76,8 +76,7 @@ def cache_activations(
     with _exact_arithmetic(threads), ExitStack() as stack:
         if images:
             company = _company(load_image, network.preprocess, images, batch_size)
-            with runs_on(network.input_size):
-                check_independence(model, found, company.to(device))
+            check_independence(model, found, company.to(device))
         geometries = receptive_fields(model, found, network.input_size)
         outputs = stack.enter_context(LayerOutputs(found, getattr(torch, dtype)))
         probe = outputs.run(model, torch.zeros((1, 3, *network.input_size), device=device))

@@ -10,8 +10,11 @@ from dissection.errors import InputError
 from dissection.networks.layers import Layer, every_call
 
 
-class _Finished(Exception):  # noqa: N818
-    """Every wanted layer has its output: the rest of the network need not run."""
+class _Finished(BaseException):
+    """Every wanted layer has its output: the rest of the network need not run.
+
+    No error, so that what catches a network's errors, such as the network itself, lets it pass.
+    """
 
 
 class LayerOutputs:

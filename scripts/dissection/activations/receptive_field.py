@@ -5,15 +5,14 @@ The activation map of a unit is anchored at the centres of its receptive fields 
 of the forward pass is watched, so that any way of writing a network works.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.position_tracing import Axes, ImageAxes, Lost
-from dissection.errors import InputError, first_line
+from dissection.errors import InputError
 from dissection.networks.layers import Layer, every_call
 
 
@@ -56,7 +55,7 @@ def receptive_fields(
             found[name] = (output, note)
 
     hooks = every_call(layers, receive)
-    with runs_on(input_size), hooks as calls, torch.inference_mode(), followed:
+    with hooks as calls, torch.inference_mode(), followed:
         model(image)
     for name, count in calls.items():
         if 0 < count < (layers[name].call or 0):
@@ -65,18 +64,6 @@ def receptive_fields(
                 f"image. Give a number from 1 to {count}, or none for the last call."
             )
     return {name: _geometry(name, *found.get(name, (None, None)), input_size) for name in layers}
-
-
-@contextmanager
-def runs_on(input_size: tuple[int, int]) -> Iterator[None]:
-    """Explain why a network does not run on an image."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise InputError(
-            f"The network does not run on an image of {input_size[0]} x {input_size[1]} pixels "
-            f"(height x width): {first_line(error)} Check its input_size."
-        ) from error
 
 
 def _geometry(

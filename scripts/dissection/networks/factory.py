@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from dissection.errors import InputError
 from dissection.networks.loaded import Loaded
+from dissection.networks.preprocessing import chosen_settings
 from dissection.networks.state_dicts import load_weights
+from dissection.networks.users_code import users_code
 
 
 def check(options: Mapping[str, Any]) -> None:
@@ -46,21 +49,45 @@ def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str
     place = options["function"]
     module_name, _, function_name = place.partition(":")
     with _searching(Path.cwd()):
-        try:
+        advice = f"It is looked for in {Path.cwd()} and among the installed packages."
+        with users_code(f"The function {place} cannot be imported", advice):
             function = getattr(importlib.import_module(module_name), function_name)
-        except (ImportError, AttributeError) as error:
+        with users_code(f"The function {place} makes no network"):
+            model = function(**options["arguments"])
+        if not isinstance(model, torch.nn.Module):
             raise InputError(
-                f"The function {place} cannot be imported: {error}. It is looked for in "
-                f"{Path.cwd()} and among the installed packages."
-            ) from error
-        model = function(**options["arguments"])
-    if not isinstance(model, torch.nn.Module):
-        raise InputError(
-            f"{place} must return a torch.nn.Module, but returned a {type(model).__name__}."
-        )
+                f"{place} must return a torch.nn.Module, but returned a {type(model).__name__}."
+            )
+        if isinstance(model, torch.jit.ScriptModule):
+            raise InputError(
+                f"{place} returned a network of TorchScript, whose layers are found in its file "
+                "alone. Save it with torch.jit.save and give the file to `torchscript`."
+            )
+        _run_lazy(model, options, place)
     for file in files:
         load_weights(model, file)
     return Loaded(model)
+
+
+def _run_lazy(model: torch.nn.Module, options: Mapping[str, Any], place: str) -> None:
+    """Let layers that take their sizes from their first input have one."""
+
+    def lazy() -> list[str]:
+        tensors = [*model.named_parameters(), *model.named_buffers()]
+        return [name for name, tensor in tensors if is_lazy(tensor)]
+
+    if not lazy():
+        return
+    size = chosen_settings(options, {})["input_size"]
+    doing = f"The network of {place} has lazy layers and does not run on a first image"
+    with users_code(f"{doing} of {size[0]} x {size[1]} pixels"), torch.no_grad():
+        model.eval()
+        model(torch.zeros(1, 3, *size))
+    if left := lazy():
+        raise InputError(
+            f"The network of {place} has lazy layers that do not run on an image, so that their "
+            f"sizes are not known: {', '.join(left)}. Leave them out, or give their sizes."
+        )
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Any configured network: its model, its preprocessing, its layers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from dissection.networks.layers import Layer, modules_by_name, readings
 from dissection.networks.precision import use_float32
 from dissection.networks.preprocessing import Preprocessing, chosen_settings, described
 from dissection.networks.sources import SOURCES, given_sources, source_module, source_of
+from dissection.networks.users_code import guard, users_code
 
 SEED = 1  # of initial weights that no file replaces
 
@@ -32,12 +33,15 @@ class Network:
         From a uint8 RGB array or PIL image to a float32 tensor (3, height, width).
     layer_aliases : mapping of str
         Names by which modules of the model are known besides their own.
+    uncertain : collection of str
+        Names of modules whose calls its file does not tell from others'.
     """
 
     model: torch.nn.Module
     input_size: tuple[int, int]
     preprocess: Callable[[Any], torch.Tensor]
     layer_aliases: Mapping[str, str] = field(default_factory=dict)
+    uncertain: Collection[str] = ()
 
 
 def find_layer(network: Network, name: str) -> Layer:
@@ -48,11 +52,20 @@ def find_layer(network: Network, name: str) -> Layer:
     Raises
     ------
     InputError
-        If there is none: the message lists the layers.
+        If there is none, or if its calls cannot be told from others': the message lists the
+        layers.
     """
     aliases, modules = network.layer_aliases, modules_by_name(network.model)
     for stem, call in readings(name):
         target = aliases.get(stem, stem)
+        if target in network.uncertain:
+            certain = ", ".join(key for key in modules if key not in network.uncertain)
+            raise InputError(
+                f"Layer '{stem}': the network's file does not tell its calls from those of other "
+                "modules, because it is called through an index or an interface, in a fork, or "
+                f"has hooks. Layers that can be told: {certain or 'none'}. For others give the "
+                "network's code (`factory`) or export it (`exported`)."
+            )
         if target in modules:
             return Layer(modules[target], call)
     names = [*aliases, *(key for key in modules if key not in aliases)]
@@ -85,21 +98,22 @@ def open_network(
     """
     paths = [noted_file(file) if Path(file).suffix == ".json" else Path(file) for file in files]
     iteration = name.rpartition("@")[2]
-    return load_network(
-        network,
-        [
-            path / f"{iteration}.pt" if path.is_dir() else path
-            for path in paths
-            if path.suffix != ".py"
-        ],
-        layers,
-    )
+    used = [
+        path / f"{iteration}.pt" if path.is_dir() else path
+        for path in paths
+        if path.suffix != ".py"
+    ]
+    try:
+        return load_network(network, used, layers, f"network '{name}'")
+    except InputError as error:
+        raise InputError(f"Network '{name}': {error}") from error
 
 
 def load_network(
     network: Mapping[str, Any],
     files: Sequence[str | Path] = (),
     layers: Sequence[str] | None = None,
+    name: str = "network",
 ) -> Network:
     """Load a network from one of the sources.
 
@@ -115,6 +129,8 @@ def load_network(
     layers : sequence of str, optional
         Names of the layers that are needed, if not all are: what none of them needs may be left
         out, and need not be known or have weights.
+    name : str
+        What it is called in messages of its forward passes.
 
     Raises
     ------
@@ -132,6 +148,16 @@ def load_network(
         loaded = source_module(source).load(options, [Path(file) for file in files], layers)
     settings = chosen_settings(options, loaded.preprocessing)
     log.info("preprocessing: %s", described(settings))
-    model = loaded.model.eval().requires_grad_(False)
+    model = loaded.model
+    with users_code("The network cannot be put into evaluation mode"):
+        model.eval()  # a user's own may return nothing
+        model.requires_grad_(False)
     use_float32(model, settings["input_size"])
-    return Network(model, settings["input_size"], Preprocessing(**settings), loaded.layer_aliases)
+    guard(model, name)
+    return Network(
+        model,
+        settings["input_size"],
+        Preprocessing(**settings),
+        loaded.layer_aliases,
+        loaded.uncertain,
+    )

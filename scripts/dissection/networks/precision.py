@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from dissection.errors import InputError, first_line
 from dissection.jobs.logs import log
+from dissection.networks.users_code import users_code
 
 # What networks are saved in besides float32.
 OTHER_TYPES = (torch.float16, torch.bfloat16, torch.float64)
@@ -39,15 +39,13 @@ def use_float32(model: torch.nn.Module, input_size: tuple[int, int]) -> None:
         if isinstance(getattr(module, "graph", None), torch.fx.Graph):
             _in_code(module)
     image = torch.zeros((1, 3, *input_size), device=tensors[0].device)
-    try:
-        with torch.inference_mode():
-            model(image)
-    except RuntimeError as error:
-        raise InputError(
-            f"The network has weights of {', '.join(names)} and does not run when they are turned "
-            f"into float32 ({first_line(error)}). Turn it into float32 yourself (model.float()), "
-            "let its code name no other type, and save it again."
-        ) from error
+    doing = f"The network has weights of {', '.join(names)} and does not run when they are turned"
+    advice = (
+        "Turn it into float32 yourself (model.float()), let its code name no other type, and save "
+        "it again."
+    )
+    with users_code(f"{doing} into float32", advice), torch.inference_mode():
+        model(image)
     log.info("The network has weights of %s: it is run in float32", ", ".join(names))
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import torch
 
-from dissection.errors import InputError, first_line
 from dissection.jobs.devices import best_device
+from dissection.networks.file_kinds import TORCHSCRIPT, require_kind
 from dissection.networks.loaded import Loaded
-from dissection.networks.state_dicts import require_file
+from dissection.networks.users_code import users_code
 
 # Modules of one type share their code, so a call says only its name relative to its caller;
 # the modules that are running make up the full name.
@@ -34,14 +34,14 @@ def _leave() -> None:
 
 
 def _leave_with(output: torch.Tensor) -> None:
-    name = ".".join(_running)
+    name = ".".join(filter(None, _running))
     if name in _wanted:
         _outputs.append((name, output.clone()))  # before it can be changed in place
     _running.pop()
 
 
-# A module that is called again has its code again under another name.
-_FORWARD = re.compile(r"forward(\d+|__\d+)?")
+# Modules of which it is not known which one they are: no module has this name.
+_UNKNOWN = "?"
 
 _library = torch.library.Library("dissection", "DEF")
 for _schema, _function in (
@@ -57,8 +57,9 @@ for _schema, _function in (
 def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
     """Read the one file. No options count."""
     (path,) = files
-    require_file(path)
-    return Loaded(ScriptedNetwork(path))
+    require_kind(path, TORCHSCRIPT)
+    model = ScriptedNetwork(path)
+    return Loaded(model, uncertain=model.uncertain)
 
 
 class ScriptedNetwork(torch.nn.Module):
@@ -69,6 +70,11 @@ class ScriptedNetwork(torch.nn.Module):
     path : path
         The file. Loading it runs no Python code of the file's.
 
+    Attributes
+    ----------
+    uncertain : frozenset of str
+        Names of modules whose calls may be taken for others'.
+
     Raises
     ------
     InputError
@@ -78,15 +84,14 @@ class ScriptedNetwork(torch.nn.Module):
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         device = best_device()
-        try:
-            with warnings.catch_warnings():
-                # TorchScript is deprecated; networks saved with it are still about.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                script = torch.jit.load(path, map_location=device)
-        except (RuntimeError, ValueError) as error:
-            raise InputError(
-                f"{path} cannot be read as a file of torch.jit.save ({first_line(error)})."
-            ) from error
+        with (
+            users_code(f"{path} cannot be read as a file of torch.jit.save"),
+            warnings.catch_warnings(),
+        ):
+            # TorchScript is deprecated; networks saved with it are still about.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            script = torch.jit.load(path, map_location=device)
+        self.uncertain = _uncertain(script)
         _instrument(script, device, set())
         # In a list, because a registered module's layers would be found twice.
         self._script = [script.eval()]
@@ -154,11 +159,13 @@ def _instrument(module: torch.jit.ScriptModule, device: torch.device, done: set[
             for constant in graph.findAllNodes("prim::Constant"):
                 if constant.output().type().kind() == "DeviceObjType":
                     constant.s_("value", str(device))
+            own = next(graph.inputs())
             for node in list(_calls(graph.nodes())):
-                name = graph.insertConstant(_name_of(node))
+                steps = _steps(next(node.inputs()), own)
+                name = graph.insertConstant(_UNKNOWN if steps is None else ".".join(steps))
                 name.node().moveBefore(node)
                 graph.create("dissection::enter", [name], 0).insertBefore(node)
-                if node.outputsSize() == 1 and node.output().type().kind() == "TensorType":
+                if _is_forward(node, steps) and node.output().type().kind() == "TensorType":
                     leave = graph.create("dissection::leave_with", [node.output()], 0)
                 else:
                     leave = graph.create("dissection::leave", [], 0)
@@ -169,8 +176,63 @@ def _instrument(module: torch.jit.ScriptModule, device: torch.device, done: set[
 
 def _calls(nodes: Iterable[Any]) -> Iterator[Any]:
     for node in _all_nodes(nodes):
-        if node.kind() == "prim::CallMethod" and _FORWARD.fullmatch(node.s("name")):
+        if node.kind() == "prim::CallMethod":
             yield node
+
+
+def _is_forward(call: Any, steps: list[str] | None) -> bool:
+    """Whether a call is one of a module itself, and not of a further method of it.
+
+    Tracing puts the code of a module that is called again into `forward1` and so on, and overloads
+    of `forward` are `forward__1`. A user's own method may be called `forward1`, too: calls of that
+    have a place in the user's code.
+    """
+    name = call.s("name")
+    if not steps or call.outputsSize() != 1:
+        return False
+    traced = re.fullmatch(r"forward\d+", name) and not re.match(r"\s*File ", call.sourceRange())
+    return bool(traced or re.fullmatch(r"forward(__\d+)?", name))
+
+
+def _uncertain(script: torch.jit.ScriptModule) -> frozenset[str]:
+    """Return the names of modules that are called in ways that do not say which module it is."""
+    modules = {name: module._c for name, module in script.named_modules(remove_duplicate=False)}
+    found: set[str] = set()  # they and all that is in them
+    waiting = [("", "forward")] if "forward" in script._c._method_names() else []
+    seen = set(waiting)
+
+    def joined(name: str, steps: list[str]) -> str:
+        return ".".join(filter(None, (name, *steps)))
+
+    while waiting:
+        name, method = waiting.pop()
+        graph = modules[name]._get_method(method).graph
+        own = next(graph.inputs())
+        for node in _all_nodes(graph.nodes()):
+            if node.kind() == "prim::CallMethod":
+                module = next(node.inputs())
+                steps = _steps(module, own)
+                if steps is None:
+                    # One of a list of modules, or any module.
+                    many = module.node().kind() == "prim::ModuleContainerIndex"
+                    steps = _steps(next(module.node().inputs()), own) if many else None
+                    found.add("" if steps is None else joined(name, steps))
+                    continue
+                called = (joined(name, steps), node.s("name"))
+                if called[0] not in modules or called in seen:
+                    continue
+                seen.add(called)
+                waiting.append(called)
+            elif node.kind() == "prim::CallFunction":
+                # Such as a hook, which may change what the module gives, or call it again.
+                given = [_steps(value, own) for value in node.inputs()]
+                names = {joined(name, steps) for steps in given if steps is not None}
+                found |= names & modules.keys()
+            elif node.hasAttribute("Subgraph"):
+                # It may run beside the rest, in any order.
+                found |= {""} if list(_calls(node.g("Subgraph").nodes())) else set()
+    inside = tuple(f"{name}." if name else "" for name in found)
+    return frozenset(name for name in modules if name and f"{name}.".startswith(inside))
 
 
 def _all_nodes(nodes: Iterable[Any]) -> Iterator[Any]:
@@ -212,11 +274,10 @@ def _name_float32(graph: Any, node: Any) -> None:
             node.replaceInput(place, constant)
 
 
-def _name_of(call: Any) -> str:
-    """The name of the called module, relative to the module whose code this is."""
-    steps = []
-    node = next(call.inputs()).node()
-    while node.kind() == "prim::GetAttr":
-        steps.insert(0, node.s("name"))
-        node = next(node.inputs()).node()
-    return ".".join(steps)
+def _steps(module: Any, own: Any) -> list[str] | None:
+    """The names from the module whose code this is, ``own``, to another, if code gives them."""
+    steps: list[str] = []
+    while module.node().kind() == "prim::GetAttr":
+        steps.insert(0, module.node().s("name"))
+        module = next(module.node().inputs())
+    return steps if module.debugName() == own.debugName() else None
