@@ -326,6 +326,27 @@ def test_accuracy_that_a_network_does_not_have_is_left_out():
     assert one == two
 
 
+def test_a_data_set_without_scenes_has_curves_and_no_probe():
+    table = pd.DataFrame(
+        {
+            "alpha": [0.0, 1.0],
+            "category": "total",
+            "unique": [9, 2],
+            "accuracy": [0.5, 0.5],
+            "probe": np.nan,
+        }
+    )
+    below = {"network": "accuracy", "linear probe": "probe"}
+    figure, drawn = category_curves("alpha", table, below, **NAMES)
+    assert set(drawn["series"]) == {"total", "network"}
+    assert texts(figure.axes[1], "unknown") == ["not measured: linear probe"]
+    # Without any accuracy, such as of a network of somebody else, there is no second panel.
+    figure, drawn = category_curves("alpha", table.assign(accuracy=np.nan), below, **NAMES)
+    assert set(drawn["series"]) == {"total"}
+    (axes,) = figure.axes
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("Unique detectors", "α")
+
+
 def test_iterations_keep_0_on_a_logarithmic_axis():
     iterations = [0, 100, 10_000, 2_400_000]
     table = pd.DataFrame({"iteration": iterations, "category": "total", "unique": [0, 1, 5, 9]})
@@ -477,6 +498,9 @@ def test_data_set_without_samples_or_labels():
 # Units
 
 
+LAYER = "conv5"
+
+
 def unit_rows(*rows):
     """Marked units.csv: (unit, category, label, score, {category: (label, iou)} beside it)."""
     table = []
@@ -500,7 +524,7 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         (5, "color", "red-c", 0.04, {}),  # at the threshold, not above it
         (6, "", "", 0.0, {}),
     )
-    chosen = choose_units(units, [6, 1], 1)
+    chosen = choose_units(units, [6, 1], 1, LAYER)
     assert chosen.to_numpy().tolist() == [
         [6, "", "", 0.0],
         [1, "bed", "object", 0.1],
@@ -510,11 +534,11 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         [3, "skin", "material", 0.045],
     ]
     none = units.assign(**{f"{c}-detects": False for c in CATEGORIES})
-    assert choose_units(none, [], 3).empty
-    assert choose_units(none, [4], 3)["label"].tolist() == ["wheel"]
-    assert named_units(units, [1, 6, 1])["unit"].tolist() == [1, 6]
-    with pytest.raises(InputError, match="no unit 9: its units are 1 to 6"):
-        choose_units(units, [9], 1)
+    assert choose_units(none, [], 3, LAYER).empty
+    assert choose_units(none, [4], 3, LAYER)["label"].tolist() == ["wheel"]
+    assert named_units(units, [1, 6, 1], LAYER)["unit"].tolist() == [1, 6]
+    with pytest.raises(InputError, match=r"'conv5' has 6 units, .* there is no 9, 12\."):
+        choose_units(units, [9, 2, 12], 1, LAYER)
     assert best_unit(units) == [2]
     assert best_unit(units[units["category"] != "object"]) == [4]
     assert best_unit(units.head(0)) == []
