@@ -28,22 +28,14 @@ def test_every_architecture_is_known():
     ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
-def test_names_are_those_of_the_network(case):
-    keys = ("architecture", "task", "dropout", "batch_norm", "head")
-    options = dict(zip(keys, case, strict=True))
-    head = TASKS[options["task"]].head
-    network = build({**options, **({"head": head} if head else {})}, 3)
-    assert layer_names(options) == [name for name, _ in network.named_modules() if name]
-
-
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(map(str, case)))
-def test_units_are_those_of_the_network(case, width):
+def test_names_and_units_are_those_of_the_network(case, width):
     keys = ("architecture", "task", "dropout", "batch_norm", "head", "width")
     options = dict(zip(keys, (*case, width), strict=True))
     head = TASKS[options["task"]].head
     network = build({**options, **({"head": head} if head else {})}, 3).eval()
+    assert layer_names(options) == [name for name, _ in network.named_modules() if name]
     found = {}
     for name, module in network.named_modules():
         module.register_forward_hook(
