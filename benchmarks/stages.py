@@ -168,11 +168,11 @@ def rotation(
 ) -> Stage:
     """Dissect a layer in rotated bases, and add up the time within matrix products."""
     from dissection.rotation.dissect import dissect_rotated
-    from dissection.rotation.matrices import random_rotation
+    from dissection.rotation.matrices import Basis, random_rotation
 
     maps, geometry = open_layer(activations, layer)
     store = LabelStore(labels)
-    matrices = [random_rotation(maps.shape[1], seed) for seed in range(rotations)]
+    bases = [Basis(seed, 1, random_rotation(maps.shape[1], seed)) for seed in range(rotations)]
     multiply, spent = np.matmul, []
 
     def timed(*arrays: np.ndarray, **options: Any) -> np.ndarray:
@@ -183,7 +183,7 @@ def rotation(
 
     def run() -> dict:
         with patch.object(np, "matmul", timed):
-            dissect_rotated([maps[:images]], matrices, QUANTILE, store, geometry, threads)
+            dissect_rotated([maps[:images]], bases, QUANTILE, store, geometry, threads)
         return {"products": sum(spent)}
 
     return run

@@ -1,6 +1,7 @@
 """Dissect a layer in bases that are rotated step by step towards random ones."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -12,7 +13,10 @@ from dissection.labels.store import LabelStore
 from dissection.networks.load import open_network
 from dissection.rotation.accuracy import pooled_features, rotated_accuracy, scene_of_images
 from dissection.rotation.dissect import dissect_rotated
-from dissection.rotation.table import rotated_bases, rotation_table
+from dissection.rotation.matrices import Basis, rotated_bases
+from dissection.rotation.table import rotation_table
+from dissection.rotation.turns import bases_at_once
+from dissection.scoring.tally import Tally
 from dissection.training.tasks import TASKS
 from dissection.training.train import held_out_batches
 
@@ -24,23 +28,24 @@ def main() -> None:
     opened = [open_layer(folder, layer) for folder in files.activations]
     shards, geometry = [shard for shard, _ in opened], opened[0][1]
     store = LabelStore(files.labels)
-    bases = rotated_bases(shards[0].shape[1], params.seeds, params.alphas)
-    rotations = [basis.R for basis in bases]
-
-    accuracies = [math.nan] * len(bases)
-    if "trained" in params.network:
+    units, threads = shards[0].shape[1], snakemake.threads
+    trained = params.network.get("trained")
+    if trained:
         network = open_network(params.network, files.files, snakemake.wildcards.network)
-        task = TASKS[params.network["trained"]["task"]]
         model = network.model.to(best_device())
-        batches = held_out_batches(files.held_out, task, network.input_size[0])
-        accuracies = rotated_accuracy(model, layer, batches, rotations)
-    tallies = dissect_rotated(
-        shards, rotations, params.quantile, store, geometry, threads=snakemake.threads
-    )
+
+    def measure(bases: Sequence[Basis]) -> tuple[list[Tally], list[float]]:
+        accuracies = [math.nan] * len(bases)
+        if trained:
+            task, size = TASKS[trained["task"]], network.input_size[0]
+            batches = held_out_batches(files.held_out, task, size)
+            accuracies = rotated_accuracy(model, layer, batches, [basis.R for basis in bases])
+        return dissect_rotated(shards, bases, params.quantile, store, geometry, threads), accuracies
+
     table = rotation_table(
-        bases,
-        tallies,
-        accuracies,
+        rotated_bases(units, params.seeds, params.alphas),
+        bases_at_once(units, store.n_labels, threads),
+        measure,
         pooled_features(shards),
         scene_of_images(store),
         store.names,

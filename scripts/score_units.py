@@ -1,8 +1,6 @@
 """Find each unit's best concepts and count the detectors, with interval and chance level."""
 
 import json
-from functools import reduce
-from operator import add
 from pathlib import Path
 
 from dissection.jobs.files import whole_file
@@ -18,8 +16,9 @@ from dissection.scoring.tally import Tally
 def main() -> None:
     store = LabelStore(snakemake.input.labels)
     params = snakemake.params
-    tally = reduce(add, map(Tally.load, snakemake.input.tallies))
-    chance = reduce(add, map(Tally.load, snakemake.input.chances))
+    # First, so that its blocks, which nothing asks for, are not in memory beside the other's.
+    chance = Tally.load_sum(snakemake.input.chances).in_one_block()
+    tally = Tally.load_sum(snakemake.input.tallies)
 
     silent = json.loads(Path(snakemake.input.cannot_fire).read_text(encoding="utf-8"))
     units = unit_table(tally, store.names, store.primary)

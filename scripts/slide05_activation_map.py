@@ -19,7 +19,7 @@ def main() -> None:
     files, params = snakemake.input, snakemake.params
     data = Broden(files.dataset)
     units = pd.read_csv(files.units, keep_default_na=False)
-    chosen = named_units(units, params.units or best_unit(units))
+    chosen = named_units(units, params.units or best_unit(units), params.layer)
     shown = unit_images(
         chosen,
         TopImages.load(files.top_images),

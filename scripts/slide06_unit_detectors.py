@@ -23,7 +23,9 @@ def main() -> None:
     data = Broden(files.dataset)
     units = pd.read_csv(files.units, keep_default_na=False)
     shown = unit_images(
-        choose_units(mark_detections(units, params.iou_threshold), params.units, PER_CATEGORY),
+        choose_units(
+            mark_detections(units, params.iou_threshold), params.units, PER_CATEGORY, params.layer
+        ),
         TopImages.load(files.top_images),
         np.load(files.thresholds),
         data.image_names,

@@ -130,6 +130,29 @@ def test_figure_of_a_layer_that_is_not_listed():
     assert f"Layers: {', '.join(config['networks']['alexnet']['layers'])}." in message(config)
 
 
+@pytest.mark.parametrize("figure", ["slide05_activation_map", "slide06_unit_detectors"])
+@pytest.mark.parametrize(
+    ("layer", "units", "problem"),
+    [
+        ("conv5", [96], None),
+        (
+            "conv5",
+            [1, 97, 9999],
+            "'conv5' of 'mine' has 96 units, numbered from 1: there is no 97, ",
+        ),
+        ("conv1.0", [25], "'conv1.0' of 'mine' has 24 units"),
+        ("fc8", [5], None),  # as many as there are classes, which the training learns
+    ],
+)
+def test_units_that_a_layer_lacks(figure, layer, units, problem):
+    config = with_network({"layers": [layer], "trained": {}})
+    config["figures"] = {figure: {"network": "mine", "layer": layer, "units": units}}
+    if problem is None:
+        complete(config, SCHEMA, "x", registry)
+    else:
+        assert f"figures.{figure}.units: layer {problem}" in message(config)
+
+
 def test_two_data_sets_are_refused():
     config = read("smoke.yaml")
     config["dataset"]["folder"] = "somewhere"

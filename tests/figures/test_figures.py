@@ -178,6 +178,47 @@ def test_stacked_bars_are_as_long_as_the_table_says(horizontal):
     assert [line[:, along].tolist() for line in drawn_lines(axes, "chance")] == [[2]] * 2
 
 
+LAYERS = {
+    "short": [f"conv{i}" for i in range(1, 6)],
+    "dense": [f"features.denseblock{b}.denselayer{n}.conv2" for b, n in [(1, 6), (3, 24), (4, 32)]],
+    "alike": [f"{'encoder.' * 6}{i}.{'layers.' * 6}relu" for i in range(4)],
+    "one word": ["a" * 90, "b" * 25],
+    "many": [f"layer{i // 10}.{i % 10}.conv{i % 3}" for i in range(60)],
+    "words": ["AlexNet, no dropout", "AlexNet, batch normalisation"],
+}
+
+
+@pytest.mark.parametrize("names", LAYERS)
+def test_names_of_bars_do_not_overlap_and_stay_different(names):
+    bars = bars_table({name: [3, 1, 2, 0, 1, 4] for name in LAYERS[names]}, low=7.0, high=14.0)
+    panels = [Panel(bars, "Unique", heading) for heading in ("Counted per category", "Once")]
+    published = bars_table({"AlexNet-Places205 conv5": [36, 8, 12, 1, 20, 2]})
+    figure, drawn = detector_bars([*panels, Panel(published, "Published", "As published")], "T")
+    assert drawn["bar"].unique().tolist()[:-1] == LAYERS[names]
+    figure.draw_without_rendering()
+    for axis in ("xaxis", "yaxis"):
+        labels = [
+            label
+            for axes in figure.axes
+            for label in getattr(axes, axis).get_ticklabels()
+            if label.get_text()
+        ]
+        boxes = [label.get_window_extent() for label in labels]
+        assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+        assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    headings = [axes.title if axes.get_title() else axes._left_title for axes in figure.axes]
+    boxes = [title.get_window_extent() for title in headings]
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+    upright = {label.get_text() for label in figure.axes[0].get_xticklabels()}
+    beside = {label.get_text() for label in figure.axes[0].get_yticklabels()}
+    if names in ("short", "words"):
+        assert {name.replace(" ", "") for name in LAYERS[names]} == {
+            "".join(text.split()) for text in upright
+        }
+    else:
+        assert len(beside) == len(LAYERS[names])
+
+
 def test_counts_that_do_not_add_up_are_not_stacked():
     # By the per-category rule units of two categories count once in the total.
     table = bars_table({"a": [3, 2, 0, 0, 0, 0]})
@@ -326,6 +367,27 @@ def test_accuracy_that_a_network_does_not_have_is_left_out():
     assert one == two
 
 
+def test_a_data_set_without_scenes_has_curves_and_no_probe():
+    table = pd.DataFrame(
+        {
+            "alpha": [0.0, 1.0],
+            "category": "total",
+            "unique": [9, 2],
+            "accuracy": [0.5, 0.5],
+            "probe": np.nan,
+        }
+    )
+    below = {"network": "accuracy", "linear probe": "probe"}
+    figure, drawn = category_curves("alpha", table, below, **NAMES)
+    assert set(drawn["series"]) == {"total", "network"}
+    assert texts(figure.axes[1], "unknown") == ["not measured: linear probe"]
+    # Without any accuracy, such as of a network of somebody else, there is no second panel.
+    figure, drawn = category_curves("alpha", table.assign(accuracy=np.nan), below, **NAMES)
+    assert set(drawn["series"]) == {"total"}
+    (axes,) = figure.axes
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("Unique detectors", "α")
+
+
 def test_iterations_keep_0_on_a_logarithmic_axis():
     iterations = [0, 100, 10_000, 2_400_000]
     table = pd.DataFrame({"iteration": iterations, "category": "total", "unique": [0, 1, 5, 9]})
@@ -384,6 +446,22 @@ def test_outside_is_darker_and_inside_untouched():
     assert (dark[inside] == 100).all()
     assert (dark[~inside] < 60).all()
     assert (darken_outside(image, ~inside | inside) == image).all()
+
+
+@pytest.mark.parametrize("mean", [0, 2, 6, 12, 25, 50, 79, 80, 150, 240])
+def test_dark_photographs_stay_visible_outside(mean):
+    rng = np.random.default_rng(mean)
+    image = np.clip(rng.normal(mean, mean / 3, (20, 20, 3)), 0, 255).astype(np.uint8)
+    inside = np.zeros((20, 20), bool)
+    inside[:, :10] = True
+    shown = darken_outside(image, inside).astype(float)
+    if mean > 5:
+        assert shown[~inside].mean() > 12
+        # Outside it is not brighter than half of the inside.
+        assert shown[inside].mean() > 2 * shown[~inside].mean()
+    assert (darken_outside(image, ~inside | inside) >= image).all()
+    if mean >= 100:
+        assert (shown[inside] == image[inside]).all()
 
 
 def test_dominant_label_is_the_first_that_is_not_0():
@@ -468,6 +546,21 @@ def test_samples_table_has_the_share_of_every_label():
     assert drawn.set_index("quantity")["value"]["out_of_reach"] == 1
 
 
+@pytest.mark.parametrize("present", [[], ["object"], ["object", "scene", "color"], CATEGORIES])
+def test_categories_without_labels_have_no_column(present):
+    table = statistics().assign(labels=[4 if c in present else 0 for c in CATEGORIES] + [4])
+    maps = {c: np.ones((1, 2, 2), np.uint16) for c in present}
+    sample = Sample("a.png", np.zeros((2, 2, 3), np.uint8), maps, {})
+    figure, _ = dataset_samples(
+        [sample] * 2, ["", "x"], table, statistics(), CONCEPTS, "", "Labels"
+    )
+    headings = [text.get_text() for text in figure.texts]
+    assert [c for c in CATEGORIES if c in headings] == list(present)
+    tiles = [axes for axes in figure.axes if not axes.get_title(loc="left")]
+    assert len(tiles) == 2 * (1 + len(present))
+    assert all(axes.get_position().x1 <= 1 for axes in tiles)
+
+
 def test_data_set_without_samples_or_labels():
     none = statistics().assign(labels=0, mean_images=0.0, images=0)
     _, drawn = dataset_samples([], [""], none, none, CONCEPTS.head(0), "0 of 0", "Labels")
@@ -475,6 +568,9 @@ def test_data_set_without_samples_or_labels():
 
 
 # Units
+
+
+LAYER = "conv5"
 
 
 def unit_rows(*rows):
@@ -500,7 +596,7 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         (5, "color", "red-c", 0.04, {}),  # at the threshold, not above it
         (6, "", "", 0.0, {}),
     )
-    chosen = choose_units(units, [6, 1], 1)
+    chosen = choose_units(units, [6, 1], 1, LAYER)
     assert chosen.to_numpy().tolist() == [
         [6, "", "", 0.0],
         [1, "bed", "object", 0.1],
@@ -510,11 +606,11 @@ def test_units_asked_for_come_first_then_the_best_of_each_category():
         [3, "skin", "material", 0.045],
     ]
     none = units.assign(**{f"{c}-detects": False for c in CATEGORIES})
-    assert choose_units(none, [], 3).empty
-    assert choose_units(none, [4], 3)["label"].tolist() == ["wheel"]
-    assert named_units(units, [1, 6, 1])["unit"].tolist() == [1, 6]
-    with pytest.raises(InputError, match="no unit 9: its units are 1 to 6"):
-        choose_units(units, [9], 1)
+    assert choose_units(none, [], 3, LAYER).empty
+    assert choose_units(none, [4], 3, LAYER)["label"].tolist() == ["wheel"]
+    assert named_units(units, [1, 6, 1], LAYER)["unit"].tolist() == [1, 6]
+    with pytest.raises(InputError, match=r"'conv5' has 6 units, .* there is no 9, 12\."):
+        choose_units(units, [9, 2, 12], 1, LAYER)
     assert best_unit(units) == [2]
     assert best_unit(units[units["category"] != "object"]) == [4]
     assert best_unit(units.head(0)) == []

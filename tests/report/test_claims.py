@@ -140,6 +140,16 @@ def test_rotation_falls_by_the_mean_over_rotations():
     assert accuracy.spread == pytest.approx(np.std([0.01, -0.03], ddof=1) / math.sqrt(2))
 
 
+def test_rotation_without_a_probe_is_judged_by_its_detectors_alone(tmp_path):
+    table = rotation_table([(20, 15, 8), (20, 12, 12)], [(math.nan,) * 3] * 2)
+    table.to_csv(tmp_path / "rotation.csv", index=False)  # cells without a number are empty
+    found = evidence((20, 21), error=2.0, rotation=pd.read_csv(tmp_path / "rotation.csv"))
+    effect = measure("rotation_accuracy", found)
+    assert "no linear probe" in effect.measured
+    assert verdict(effect, {"margin": 0.02}) == "inconclusive"
+    assert measure("rotation_fall", found).size == pytest.approx(0.5)
+
+
 def test_rotation_missing_or_without_detectors():
     assert measure("rotation_fall", evidence()) is None
     assert measure("rotation_accuracy", evidence()) is None

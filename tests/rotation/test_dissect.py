@@ -13,7 +13,7 @@ from dissection.errors import InputError
 from dissection.labels.pack import pack_labels
 from dissection.labels.store import LabelStore
 from dissection.rotation.dissect import dissect_rotated
-from dissection.rotation.matrices import RotationPath, random_rotation, rotate
+from dissection.rotation.matrices import Basis, RotationPath, random_rotation, rotate
 from dissection.scoring.tally import tally_overlaps
 from dissection.scoring.thresholds import compute_thresholds
 
@@ -29,6 +29,10 @@ def data(tmp_path_factory):
     broden = Broden(random_broden(folder / "data", np.random.default_rng(2), n_images=8))
     pack_labels(broden, folder / "labels")
     return broden, LabelStore(folder / "labels")
+
+
+def bases_of(*rotations):
+    return [Basis(i, 0.25 * i, R) for i, R in enumerate(rotations, start=1)]
 
 
 def thresholds_by_full_sort(activations, quantile):
@@ -59,7 +63,7 @@ def test_equal_to_rotating_beforehand(data, seed, dtype, quantile):
     path = RotationPath(random_rotation(UNITS, seed=seed))
     rotations = [HADAMARD, SWAPS, path.power(rng.choice([0.3, 1]))]
     shards, threads = shards_of(rng, activations), int(rng.integers(1, 4))
-    found = dissect_rotated(shards, rotations, quantile, store, geometry, threads)
+    found = dissect_rotated(shards, bases_of(*rotations), quantile, store, geometry, threads)
     assert len(found) == len(rotations)
     for i, (R, tally) in enumerate(zip(rotations, found, strict=True)):
         if i < 2:
@@ -81,7 +85,7 @@ def test_no_rotation_is_plain_dissection(data, dtype):
     activations[:, 3] = 0  # a dead unit stays dead
     shards = [activations[:3], activations[3:]]
     no_rotation = RotationPath(random_rotation(7, 1)).power(0)
-    (tally,) = dissect_rotated(shards, [no_rotation], 0.1, store, geometry)
+    (tally,) = dissect_rotated(shards, bases_of(no_rotation), 0.1, store, geometry)
     thresholds = compute_thresholds(shards, 0.1)
     assert_equal(tally, tally_overlaps(activations, thresholds, store, geometry, 0))
     areas = tally.unit_area.sum(axis=(0, 2))
@@ -94,8 +98,15 @@ def test_activations_that_are_not_finite_and_wrong_shapes(data):
     geometry = Geometry(2, 2, 8, 8, centre=(1.0, 1.0), stride=(4.0, 4.0), size=(2, 2))
     activations = np.ones((len(store), UNITS, 2, 2), np.float16)
     with pytest.raises(InputError, match="does not rotate 4 units"):
-        dissect_rotated([activations], [np.eye(3)], 0.1, store, geometry)
+        dissect_rotated([activations], bases_of(np.eye(3)), 0.1, store, geometry)
     # Four times 60,000, halved, is more than a float16 holds.
     activations[5, :, 0, 1] = 60000
-    with pytest.raises(InputError, match=r"infinite or not a number, at image 5 .*float32"):
-        dissect_rotated([activations], [np.eye(UNITS), HADAMARD], 0.1, store, geometry)
+    with pytest.raises(InputError) as caught:
+        dissect_rotated([activations], bases_of(np.eye(UNITS), HADAMARD), 0.1, store, geometry)
+    words = ("seed 2", "alpha 0.5", "unit 1", "image 5", "65504", "dissection.precision: float32")
+    assert [word for word in words if word not in str(caught.value)] == []
+    wide = activations.astype(np.float32)
+    assert len(dissect_rotated([wide], bases_of(HADAMARD), 0.1, store, geometry)) == 1
+    with pytest.raises(InputError, match=r"seed 1 to alpha 0\.25, unit 1") as caught:
+        dissect_rotated([wide * 5e33], bases_of(HADAMARD), 0.1, store, geometry)
+    assert "precision" not in str(caught.value)

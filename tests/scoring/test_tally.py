@@ -1,5 +1,6 @@
 """The overlap counts against the paper's definition, written plainly with NumPy."""
 
+import copy
 from itertools import pairwise
 
 import numpy as np
@@ -83,7 +84,12 @@ def test_shards_and_blocks_add_up(data_sets, seed):
         tally_overlaps(a[begin:end], thresholds, store, geometry, int(begin), blocks=3)
         for begin, end in pairwise(cuts)
     ]
-    assert_equal(shards[0] + shards[1] + shards[2], together)
+    total = copy.deepcopy(shards[0])
+    for other in shards[1:]:
+        total += other
+    assert_equal(total, together)
+    in_one = Tally(*(array.sum(axis=0, keepdims=True) for array in parts(together)))
+    assert_equal(total.in_one_block(), in_one)
     grown = None
     for begin, end in pairwise(cuts):
         some = a[begin:end], thresholds, store, geometry, int(begin)
@@ -92,13 +98,9 @@ def test_shards_and_blocks_add_up(data_sets, seed):
     one_block = tally_overlaps(a, thresholds, store, geometry, 0)
     assert_equal(Tally(*(array.sum(axis=0, keepdims=True) for array in parts(together))), one_block)
     for block in range(3):
-        alone = sum(
-            (
-                tally_overlaps(a[i : i + 1], thresholds, store, geometry, i)
-                for i in range(block, len(a), 3)
-            ),
-            start=tally_overlaps(a[:0], thresholds, store, geometry, 0),
-        )
+        alone = tally_overlaps(a[:0], thresholds, store, geometry, 0)
+        for i in range(block, len(a), 3):
+            alone += tally_overlaps(a[i : i + 1], thresholds, store, geometry, i)
         assert_equal(Tally(*(array[block : block + 1] for array in parts(together))), alone)
 
 
@@ -227,10 +229,12 @@ def test_tallies_of_different_shapes_do_not_add(sound):
     one = tally_overlaps(**sound)
     two = tally_overlaps(**sound, blocks=2)
     with pytest.raises(InputError, match=r"\(1, 3, 301\) and \(2, 3, 301\)"):
-        one + two
+        one += two
     with pytest.raises(InputError, match=r"\(2, 3, 301\) and \(1, 3, 301\)"):
         tally_overlaps(**sound, tally=two)
-    assert_equal(one + one, Tally(*(2 * array for array in parts(one))))
+    doubled = Tally(*(2 * array for array in parts(one)))
+    one += one
+    assert_equal(one, doubled)
 
 
 def test_save_and_load(sound, tmp_path):
@@ -241,6 +245,9 @@ def test_save_and_load(sound, tmp_path):
     (tmp_path / "copy.npz").write_bytes((tmp_path / "tally.npz").read_bytes())
     tally.save(tmp_path / "copy.npz")
     assert (tmp_path / "copy.npz").read_bytes() == (tmp_path / "tally.npz").read_bytes()
+    thrice = Tally.load_sum([tmp_path / "copy.npz"] * 3)
+    assert_equal(thrice, Tally(*(3 * array for array in parts(tally))))
+    assert_equal(Tally.load_sum([tmp_path / "copy.npz"]), tally)
 
 
 def test_damaged_files_are_refused(sound, tmp_path):

@@ -1,6 +1,8 @@
 # Helpers only: the configuration, where results lie, what a rule's script depends on, and what a
 # job needs.
 
+import json
+import math
 import os
 import shlex
 import sys
@@ -11,12 +13,16 @@ import yaml
 ROOT = Path(workflow.basedir)
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
 
+from dissection.activations.top_images import top_images_bytes
 from dissection.config.source_files import imported_files
 from dissection.config.validation import complete
 from dissection.downloads.receipts import exchange_problem
 from dissection.errors import InputError
+from dissection.jobs.arrays import ARRAY_FILE_ERRORS, array_shape
 from dissection.jobs.fingerprints import fingerprint
 from dissection.jobs.schemas import read_yaml
+from dissection.rotation.turns import rotation_bytes
+from dissection.scoring.memory import scoring_bytes, tally_bytes, thresholds_bytes
 from layout import Run
 
 # Snakemake starts a script's job by a line for the shell in which this path stands as it is.
@@ -103,18 +109,36 @@ def literal(value):
     return lambda wildcards: value
 
 
-def memory(least, share=0, most=16000):
-    """MB for a job: `least`, and a share of its activations' size; a second attempt gets twice that."""
+def memory(least, more=None):
+    """MB for a job: `least`, and what its data take; a second attempt gets twice that.
+
+    `more` tells the latter, in bytes, from the job's wildcards and inputs, as the library's modules
+    named `memory` and `turns` reckon it.
+    """
 
     def mem_mb(wildcards, input, attempt):
-        # Inputs that another job of the group makes are not there yet: they count nothing.
-        folders = input.get("activations", [])
-        folders = [folders] if isinstance(folders, str) else folders
-        files = (file for folder in folders for file in Path(folder).rglob("*"))
-        size = sum(file.stat().st_size for file in files) / 1e6
-        return attempt * min(most, least + int(share * size))
+        try:
+            size = more(wildcards, input) if more else 0
+        except ARRAY_FILE_ERRORS:
+            # Inputs that another job makes, of the same group or earlier: they count nothing yet.
+            # A damaged one is a matter of the job.
+            size = 0
+        return attempt * (least + math.ceil(size / 1e6))
 
     return mem_mb
+
+
+def maps_shape(wildcards, input):
+    """Images, units, height and width of the activations of a job's layer."""
+    folders = input.activations
+    folders = [folders] if isinstance(folders, str) else folders
+    shapes = [array_shape(f"{folder}/{wildcards.layer}.npy") for folder in folders]
+    return sum(shape[0] for shape in shapes), *shapes[0][1:]
+
+
+def label_count(input):
+    """How many labels a job's data set has."""
+    return len(json.loads(Path(input.labels, "store.json").read_text())["names"]) - 1
 
 
 def minutes(limit):

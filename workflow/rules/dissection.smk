@@ -6,8 +6,26 @@ SHARDS = expand(
     shard=range(DISSECTION["shards"]),
     allow_missing=True,
 )
-# For what reads the activations of one layer among a network's.
-LAYER_MEMORY = memory(2000, share=0.3, most=8000)
+
+
+def thresholds_size(wildcards, input):
+    return thresholds_bytes(maps_shape(wildcards, input)[1])
+
+
+def top_images_size(wildcards, input):
+    images, units, height, width = maps_shape(wildcards, input)
+    kept = min(images, DISSECTION["top_images"])
+    return top_images_bytes(units, kept, height * width)
+
+
+def tally_size(wildcards, input):
+    units = maps_shape(wildcards, input)[1]
+    return tally_bytes(DISSECTION["bootstrap_blocks"], units, label_count(input))
+
+
+def scoring_size(wildcards, input):
+    blocks, units, labels = array_shape(input.tallies[0], "intersection")
+    return scoring_bytes(blocks, units, labels - 1, DISSECTION["bootstrap_samples"])
 
 
 rule cache_activations:
@@ -82,7 +100,7 @@ rule compute_thresholds:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=LAYER_MEMORY,
+        mem_mb=memory(2000, thresholds_size),
         runtime=minutes(60),
     params:
         quantile=DISSECTION["quantile"],
@@ -106,7 +124,7 @@ rule summarize_activations:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=LAYER_MEMORY,
+        mem_mb=memory(2000, top_images_size),
         runtime=minutes(60),
     params:
         top_images=DISSECTION["top_images"],
@@ -132,7 +150,7 @@ rule tally_overlaps:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=LAYER_MEMORY,
+        mem_mb=memory(2000, tally_size),
         runtime=minutes(60),
     params:
         shards=DISSECTION["shards"],
@@ -169,7 +187,7 @@ rule score_units:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory(4000),
+        mem_mb=memory(2000, scoring_size),
         runtime=minutes(60),
     params:
         iou_threshold=DISSECTION["iou_threshold"],

@@ -49,7 +49,7 @@ rule train_network:
         "../../environment.yml"
     threads: lambda wildcards: (RUN.training(wildcards.network)["training"]["threads"] + WORKERS)
     resources:
-        mem_mb=memory(4000 + 1000 * WORKERS, most=64000),
+        mem_mb=memory(4000 + 1000 * WORKERS),
         # If it does not suffice, the second attempt goes on from the last checkpoint.
         runtime=minutes(1440 if "folder" in CONFIG["training_set"] else 240),
         gpu=GPU,

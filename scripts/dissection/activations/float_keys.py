@@ -46,12 +46,27 @@ def infinity_key(dtype: np.typing.DTypeLike) -> int:
     return int(np.array(np.inf, dtype).view(key_dtype(dtype)))
 
 
-def not_finite(unit: int, image: int) -> InputError:
+class NotFiniteError(InputError):
+    """An activation that is infinite or not a number.
+
+    Attributes
+    ----------
+    unit, image : int
+        From 0.
+    """
+
+    def __init__(self, message: str, unit: int, image: int) -> None:
+        super().__init__(message)
+        self.unit, self.image = unit, image
+
+
+def not_finite(unit: int, image: int) -> NotFiniteError:
     """Return the error about a value that is infinite or not a number; unit, image from 0."""
-    return InputError(
+    return NotFiniteError(
         f"Unit {unit + 1} has an activation that is infinite or not a number, at image {image} "
         "(counted from 0). If the activations are stored as float16, whose largest value is "
-        "65504, store them as float32; otherwise check the network's weights and its input."
+        "65504, store them as float32; otherwise check the network's weights and its input.",
+        *(int(unit), int(image)),
     )
 
 

@@ -50,6 +50,11 @@ class TopImages:
             ) from error
 
 
+def top_images_bytes(units: int, count: int, positions: int) -> int:
+    """Return what the maps of `TopImages` take while they are copied, of some positions each."""
+    return 8 * units * count * positions
+
+
 def find_top_images(shards: Sequence[np.ndarray], count: int) -> TopImages:
     """Find the images with the greatest maximum activation of each unit.
 

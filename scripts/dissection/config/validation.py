@@ -16,7 +16,7 @@ from dissection.networks.sources import (
     source_module,
     source_of,
 )
-from dissection.training.layer_names import layer_names
+from dissection.training.layer_names import layer_names, layer_units
 from dissection.training.settings import last_iteration, own_settings
 
 # Figures that show the accuracies of their networks, which only a training here measures.
@@ -173,6 +173,21 @@ def _reference_problems(config: dict) -> Iterator[str]:
                         f"'{options['layer']}'.{did_you_mean(options['layer'], layers)} "
                         f"Layers: {', '.join(layers)}."
                     )
+                else:
+                    yield from _unit_problems(figure, options, networks[name])
+
+
+def _unit_problems(figure: str, options: dict, network: dict) -> Iterator[str]:
+    """Yield a message if a figure shows units that a layer of a trained network lacks."""
+    wanted = options.get("units", [])
+    if not wanted or "trained" not in network:
+        return
+    units = layer_units(network["trained"]).get(options["layer"], max(wanted))
+    if lacking := [str(unit) for unit in wanted if unit > units]:
+        yield (
+            f"figures.{figure}.units: layer '{options['layer']}' of '{options['network']}' has "
+            f"{units} units, numbered from 1: there is no {', '.join(lacking)}."
+        )
 
 
 def _training_problems(config: dict) -> Iterator[str]:

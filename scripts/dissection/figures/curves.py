@@ -13,6 +13,7 @@ from dissection.figures.style import (
     FAINT,
     INK,
     SLIDE,
+    SMALL,
     TITLE,
     spread,
     styled,
@@ -49,7 +50,8 @@ def category_curves(
         Columns x, ``category`` (six and "total"; those that are missing are not drawn), ``unique``.
     below : mapping from a name to a column
         Accuracies, curves of the second panel; taken from the rows of the total. A column
-        without any value, like the accuracy of a network without classes of ours, is left out.
+        without any value, like the accuracy of a network without classes of ours, is left out,
+        which the panel says; without any accuracy there is no second panel.
     x_label, title : str
     log : bool
         Logarithmic horizontal axis; 0 has a place of its own to the left.
@@ -71,16 +73,23 @@ def category_curves(
     detectors, accuracies = _series(x, table, below)
     colors = {**SERIES, **dict(zip(below, BELOW, strict=False))}
     figure = Figure((WIDTH, 3.6), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.0])
+    if accuracies:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.0])
+        _accuracies(
+            lower, accuracies, colors, x, [name for name in below if name not in accuracies]
+        )
+    else:
+        upper = lower = figure.subplots()
     _curves(upper, detectors, colors, x)
-    _curves(lower, accuracies, colors, x)
     if reference:
         place, level, name = reference
         point = {x: [place], "mean": [level], "least": [level], "greatest": [level], "runs": [0]}
         detectors[name], colors[name] = pd.DataFrame(point), FAINT
         ring = {"marker": "o", "markersize": 5, "markerfacecolor": "white", "clip_on": False}
         upper.plot(place, level, **ring, color=FAINT, markeredgewidth=1.4, zorder=5, gid=name)
-    _scales(upper, detectors, lower, accuracies)
+    upper.set_ylabel("Unique detectors")
+    upper.set_ylim(0, _greatest(detectors, 1) * 1.08)
+    upper.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
     values = np.unique(table[x].to_numpy(float))
     lower.set_xlabel(x_label)
     _horizontal_axis(lower, values, log)
@@ -112,14 +121,18 @@ def _series(x: str, table: pd.DataFrame, below: Mapping[str, str]) -> tuple[Curv
     return detectors, accuracies
 
 
-def _scales(upper: Axes, detectors: Curves, lower: Axes, accuracies: Curves) -> None:
-    """Both vertical axes, from 0."""
-    upper.set_ylabel("Unique detectors")
-    upper.set_ylim(0, _greatest(detectors, 1) * 1.08)
-    upper.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True))
+def _accuracies(
+    lower: Axes, accuracies: Curves, colors: Mapping[str, str], x: str, unknown: list[str]
+) -> None:
+    """The second panel; it says which accuracies are not known."""
+    _curves(lower, accuracies, colors, x)
     lower.set_ylabel("Accuracy")
     lower.set_ylim(0, _greatest(accuracies, 0.1) * 1.15)
     lower.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    if unknown:
+        text = f"not measured: {', '.join(unknown)}"
+        place = {"ha": "left", "va": "bottom", "transform": lower.transAxes}
+        lower.text(0.01, 0.04, text, fontsize=SMALL, color=FAINT, gid="unknown", **place)
 
 
 def _greatest(curves: Curves, least: float) -> float:

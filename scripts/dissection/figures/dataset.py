@@ -22,7 +22,7 @@ from dissection.figures.style import EMPTY, FAINT, INK, SLIDE, SMALL, TITLE, sty
 
 GAP = 0.05  # inches between tiles
 TOP = 0.5  # inches: title and headings
-SIDE = (SLIDE - 0.1 - 6 * GAP) / 7  # inches: a tile
+LARGEST = 1.3  # inches: a tile where there are few of them
 QUANTITIES = {"labels": "Labels in the category", "mean_images": "Mean images per label"}
 COLUMNS = ["panel", "image", "category", "label", "quantity", "value", "published"]
 
@@ -107,7 +107,9 @@ def dataset_samples(
     reach_note: str,
     title: str,
 ) -> tuple[Figure, pd.DataFrame]:
-    """Draw images beside their labels in six categories, and the data set in numbers.
+    """Draw images beside their labels, and the data set in numbers.
+
+    There is a column of labels for each category that has any.
 
     Parameters
     ----------
@@ -130,17 +132,19 @@ def dataset_samples(
         image that has the label. ``panel`` "statistics": ``category``, ``quantity``, ``value``,
         ``published``.
     """
-    height = TOP + len(samples) * (SIDE + GAP) + 1.75
+    shown = _categories(samples, statistics)
+    side = min(LARGEST, (SLIDE - 0.1 - len(shown) * GAP) / (len(shown) + 1))
+    height = TOP + len(samples) * (side + GAP) + 1.75
     figure = Figure((SLIDE, height))
     figure.text(0.05 / SLIDE, 1 - 0.14 / height, title, fontsize=TITLE, va="center")
-    _headings(figure)
-    colors = {category: _colors(samples, category) for category in CATEGORY_COLORS}
+    _headings(figure, shown, side)
+    colors = {category: _colors(samples, category) for category in shown}
     readable = {
         category: {number: concept_name(name, category) for number, name in enumerate(names)}
-        for category in CATEGORY_COLORS
+        for category in shown
     }
     for row, sample in enumerate(samples):
-        _sample(figure, row, sample, readable, colors)
+        _sample(figure, row, side, sample, readable, colors)
     tables = [_shares(samples, names)]
     for index, (quantity, heading) in enumerate(QUANTITIES.items()):
         axes = figure.add_axes((0.09 + 0.5 * index, 0.42 / height, 0.21, 1.02 / height))
@@ -150,11 +154,21 @@ def dataset_samples(
     return figure, pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
 
 
-def _headings(figure: Figure) -> None:
+def _categories(samples: Sequence[Sample], statistics: pd.DataFrame) -> list[str]:
+    """The categories that the data set has labels of, in their order."""
+    labels = statistics.set_index("category")["labels"]
+    return [
+        category
+        for category in CATEGORY_COLORS
+        if labels.get(category, 0) > 0 or any(sample.labels(category) for sample in samples)
+    ]
+
+
+def _headings(figure: Figure, categories: Sequence[str], side: float) -> None:
     """What each column of tiles shows, with the category's colour."""
     y = 1 - (TOP - 0.1) / figure.get_figheight()
-    for column, category in enumerate(["", *CATEGORY_COLORS]):
-        x = 0.05 + column * (SIDE + GAP)
+    for column, category in enumerate(["", *categories]):
+        x = 0.05 + column * (side + GAP)
         if category:
             color = CATEGORY_COLORS[category]
             figure.text(x / SLIDE, y, "\N{BLACK SQUARE}", color=color, va="center_baseline")
@@ -165,18 +179,19 @@ def _headings(figure: Figure) -> None:
 def _sample(
     figure: Figure,
     row: int,
+    side: float,
     sample: Sample,
     readable: Mapping[str, Mapping[int, str]],
     colors: Mapping[str, Mapping[int, str]],
 ) -> None:
     """A row of tiles: an image, and its labels of each category."""
     height = figure.get_figheight()
-    bottom = (height - TOP - (row + 1) * (SIDE + GAP) + GAP) / height
-    for column, category in enumerate(["", *CATEGORY_COLORS]):
-        left = (0.05 + column * (SIDE + GAP)) / SLIDE
-        axes = figure.add_axes((left, bottom, SIDE / SLIDE, SIDE / height))
+    bottom = (height - TOP - (row + 1) * (side + GAP) + GAP) / height
+    for column, category in enumerate(["", *colors]):
+        left = (0.05 + column * (side + GAP)) / SLIDE
+        axes = figure.add_axes((left, bottom, side / SLIDE, side / height))
         if not category:
-            show_image(axes, enlarge(sample.image, SIDE))
+            show_image(axes, enlarge(sample.image, side))
         elif category not in sample.maps:
             whole = [readable[category][c] for c in sample.whole.get(category, [])]
             _whole_image(axes, whole, category)
@@ -184,7 +199,7 @@ def _sample(
             label_map = dominant_labels(sample.maps[category])
             is_color = category == "color"
             own = mean_colors(label_map, sample.image) if is_color else colors[category]
-            show_segments(axes, label_map, readable[category], own, SIDE, lines=not is_color)
+            show_segments(axes, label_map, readable[category], own, side, lines=not is_color)
 
 
 def _sizes(figure: Figure, statistics: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Bars of detectors by category, for layers, networks or training conditions."""
 
+import math
 import textwrap
 from collections.abc import Sequence
 
@@ -24,8 +25,11 @@ from dissection.figures.style import (
     spread,
     styled,
     swatch_label,
+    text_width,
 )
 
+LONGEST_NAME = 40  # characters, beside a bar
+MOST_LINES = 4  # of a name below a bar
 BAR = 0.66  # thickness of a stacked bar, in steps between bars
 WHISKER = {
     "color": INK,
@@ -54,7 +58,8 @@ def detector_bars(
         At least one.
     title : str
     horizontal : bool
-        Bars from left to right, for many of them or for long names.
+        Bars from left to right. So are they, too, where their names would not fit below upright
+        ones; very long names are then shortened in the middle.
 
     Returns
     -------
@@ -71,6 +76,9 @@ def detector_bars(
     tables = [complete(panel.table) for panel in panels]
     names = [list(dict.fromkeys(table["bar"])) for table in tables]
     counts = [max(len(bars), 1) for bars in names]
+    room = SLIDE / sum(counts) * 72  # points below an upright bar
+    turned = not horizontal and not all(_fits(bar, room) for bars in names for bar in bars)
+    horizontal = horizontal or turned
     figure = Figure((SLIDE, 0.25 * max(counts) + 0.9 if horizontal else 2.7), layout="constrained")
     figure.get_layout_engine().set(w_pad=5 / 72)
     ratios = [1.0 if horizontal else count + 0.6 for count in counts]
@@ -81,19 +89,20 @@ def detector_bars(
         one = axes[index]
         _draw(one, table, bars, horizontal)
         _scale(one, max(map(_longest, same)), horizontal)
-        one.set_title(panel.heading, loc="left")
+        wide = SLIDE * 72 / len(panels) / 2 if horizontal else math.inf
+        fits = text_width(panel.heading, 7.5) <= wide
+        heading = panel.heading if fits else textwrap.fill(panel.heading, int(wide / 4.2))
+        one.set_title(heading, loc="left")
         if horizontal:
             one.set_xlabel(panel.label)
             hide = index > 0 and names[index - 1] == bars
-            one.set_yticks(range(len(bars)), [] if hide else bars)
-            one.set_ylim(max(len(bars), 1) - 0.4, -0.6)
+            one.set_yticks(range(len(bars)), [] if hide else shortened(bars))
+            one.set_ylim((max(counts) if turned else max(len(bars), 1)) - 0.4, -0.6)
             one.tick_params(axis="y", length=0)
         else:
             repeated = index > 0 and panels[index - 1].label == panel.label
             one.set_ylabel("" if repeated else panel.label)
-            room = SLIDE / sum(counts) * 72 / 4.2
-            wrapped = [textwrap.fill(b, max(int(room), 5)) for b in bars]
-            one.set_xticks(range(len(bars)), wrapped)
+            one.set_xticks(range(len(bars)), ["\n".join(_lines(bar, room)) for bar in bars])
             one.set_xlim(-0.6, max(len(bars), 1) - 0.4)
             one.tick_params(axis="x", length=0)
     _explain(figure, tables, title, horizontal)
@@ -107,6 +116,35 @@ def detector_bars(
         ignore_index=True,
     )
     return figure, drawn[["panel", *COLUMNS]]
+
+
+def shortened(names: Sequence[str], most: int = LONGEST_NAME) -> list[str]:
+    """Leave out the middle of names of more characters than these, of less if they become equal.
+
+    Examples
+    --------
+    >>> shortened(["features.denseblock4.denselayer32.conv2", "conv1"], 20)
+    ['features.d…r32.conv2', 'conv1']
+    >>> shortened(["the middle A of it", "the middle B of it"], 9)
+    ['the middle A of it', 'the middle B of it']
+    """
+    short = [
+        f"{name[: most // 2]}…{name[len(name) - (most - most // 2 - 1) :]}"
+        if len(name) > most
+        else name
+        for name in names
+    ]
+    return short if len(set(short)) == len(set(names)) else shortened(names, most + 5)
+
+
+def _lines(name: str, room: float) -> list[str]:
+    """A name in lines for below an upright bar, with so many points of width for it."""
+    return textwrap.wrap(name, max(int(room / 4.2), 5), break_long_words=False) or [""]
+
+
+def _fits(name: str, room: float) -> bool:
+    lines = _lines(name, room)
+    return len(lines) <= MOST_LINES and all(text_width(line, 6.5) <= room for line in lines)
 
 
 def _draw(axes: Axes, table: pd.DataFrame, bars: list[str], horizontal: bool) -> None:

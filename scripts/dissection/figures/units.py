@@ -57,7 +57,7 @@ class UnitImages:
         return f"{layer} unit {self.unit} {concept} IoU={self.iou:.2f}"
 
 
-def named_units(units: pd.DataFrame, wanted: Sequence[int]) -> pd.DataFrame:
+def named_units(units: pd.DataFrame, wanted: Sequence[int], layer: str) -> pd.DataFrame:
     """Choose units by their numbers, each once, to be shown with their best concept.
 
     Parameters
@@ -66,6 +66,8 @@ def named_units(units: pd.DataFrame, wanted: Sequence[int]) -> pd.DataFrame:
         As in units.csv: ``unit``, ``category``, ``label``, ``score``.
     wanted : sequence of int
         Units from 1.
+    layer : str
+        For the message.
 
     Returns
     -------
@@ -78,17 +80,19 @@ def named_units(units: pd.DataFrame, wanted: Sequence[int]) -> pd.DataFrame:
         If a unit that is wanted does not exist.
     """
     best = units.rename(columns={"score": "iou"})[CHOSEN].set_index("unit", drop=False)
-    missing = [unit for unit in wanted if unit not in best.index]
+    missing = [str(unit) for unit in wanted if unit not in best.index]
     if missing:
         raise InputError(
-            f"The layer has no unit {missing[0]}: its units are {best['unit'].min()} to "
-            f"{best['unit'].max()}. Correct the figure's `units` in the configuration."
+            f"Layer '{layer}' has {len(best)} units, numbered from 1: there is no "
+            f"{', '.join(missing)}. Correct the figure's `units` in the configuration."
         )
     chosen = best.loc[list(dict.fromkeys(wanted))].reset_index(drop=True)
     return chosen.fillna({"label": "", "category": ""})
 
 
-def choose_units(units: pd.DataFrame, wanted: Sequence[int], per_category: int) -> pd.DataFrame:
+def choose_units(
+    units: pd.DataFrame, wanted: Sequence[int], per_category: int, layer: str
+) -> pd.DataFrame:
     """Choose the units to show: those asked for, then the best detectors of each category.
 
     A category's best are the units whose best concept is of that category. Where there are none,
@@ -104,6 +108,8 @@ def choose_units(units: pd.DataFrame, wanted: Sequence[int], per_category: int) 
         Units from 1, shown whether they detect anything or not.
     per_category : int
         How many units of a category at most.
+    layer : str
+        For the message.
 
     Returns
     -------
@@ -115,7 +121,7 @@ def choose_units(units: pd.DataFrame, wanted: Sequence[int], per_category: int) 
     InputError
         If a unit that is wanted does not exist.
     """
-    chosen = [named_units(units, wanted)]
+    chosen = [named_units(units, wanted, layer)]
     rest = units[~units["unit"].isin(wanted)]
     groups = {}
     for category in CATEGORY_COLORS:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import mmap
 import zlib
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -83,6 +84,20 @@ class GrowingArray:
         # NumPy leaves room in a header for the first dimension to grow.
         header = {"descr": self.dtype.str, "fortran_order": False, "shape": self.shape}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def array_shape(path: str | Path, name: str | None = None) -> tuple[int, ...]:
+    """Return the shape of the array in a ``.npy`` file, or of one by name in a ``.npz`` file.
+
+    Nothing but the array's header is read. A damaged file raises one of `ARRAY_FILE_ERRORS`.
+    """
+    with ExitStack() as stack:
+        if name is None:
+            file = stack.enter_context(Path(path).open("rb"))
+        else:
+            file = stack.enter_context(ZipFile(path)).open(f"{name}.npy")
+        np.lib.format.read_magic(file)
+        return np.lib.format.read_array_header_1_0(file)[0]
 
 
 def release(array: np.ndarray) -> None:

@@ -46,6 +46,7 @@ class Effect:
 NOT_ROTATED_FULLY = Effect(
     math.nan, math.nan, "rotation.alphas lacks 0 or 1, none and a full rotation"
 )
+NO_PROBE = Effect(math.nan, math.nan, "no linear probe: too few images of the data set have scenes")
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,8 @@ def rotation_accuracy(evidence: Evidence, claim: Mapping) -> Effect | None:
     if not _rotated_fully(evidence.rotation):
         return NOT_ROTATED_FULLY
     before, after = _rotated(evidence.rotation, "probe_accuracy")
+    if np.isnan([before, after]).any():
+        return NO_PROBE
     text = f"linear probe {before.mean():.3f} to {after.mean():.3f}"
     return Effect(float((after - before).mean()), _standard_error(after - before), text)
 

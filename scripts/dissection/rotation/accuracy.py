@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from dissection.activations.shards import chunks
+from dissection.activations.shards import check_shards, chunks
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
 from dissection.labels.segments import FIRST_WHOLE
@@ -92,9 +92,11 @@ def _there_and_back(R: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
 
 def pooled_features(shards: Sequence[np.ndarray]) -> np.ndarray:
     """Return each unit's mean activation in each image, float64 (images, units)."""
-    return np.concatenate(
-        [chunk.mean(axis=(2, 3), dtype=np.float64) for _, chunk in chunks(shards)]
-    )
+    images, (units, _, _) = check_shards(shards)
+    features = np.empty((images, units))
+    for first, chunk in chunks(shards):
+        chunk.mean(axis=(2, 3), dtype=np.float64, out=features[first : first + len(chunk)])
+    return features
 
 
 def rotated_features(features: np.ndarray, R: np.ndarray) -> np.ndarray:
@@ -114,6 +116,25 @@ def scene_of_images(store: LabelStore) -> np.ndarray:
         if len(own) == 1:
             labels[i] = own[0]
     return labels
+
+
+def too_few_scenes(splits: int) -> str:
+    """Say why there is no linear probe."""
+    return (
+        f"A linear probe needs two scenes with at least {splits} images each; the data set "
+        "has fewer. Use a data set with scene labels, or fewer rotation.probe_splits."
+    )
+
+
+def probed_images(labels: np.ndarray, splits: int) -> np.ndarray:
+    """Return whose images a linear probe can use: bool (images,).
+
+    Those whose label at least ``splits`` images have, or none if there is no second such label.
+    0 is no label.
+    """
+    numbers, counts = np.unique(labels[labels > 0], return_counts=True)
+    enough = numbers[counts >= splits]
+    return np.isin(labels, enough) & (len(enough) > 1)
 
 
 def linear_probe(
@@ -142,14 +163,10 @@ def linear_probe(
     InputError
         If fewer than two labels have enough images.
     """
-    numbers, counts = np.unique(labels[labels > 0], return_counts=True)
-    chosen = np.isin(labels, numbers[counts >= splits])
+    chosen = probed_images(labels, splits)
+    if not chosen.any():
+        raise InputError(too_few_scenes(splits))
     features, labels = features[chosen], labels[chosen]
-    if len(np.unique(labels)) < 2:
-        raise InputError(
-            f"A linear probe needs two scenes with at least {splits} images each; the data set "
-            "has fewer. Use a data set with scene labels, or fewer rotation.probe_splits."
-        )
     folds = StratifiedKFold(splits, shuffle=True, random_state=seed)
     accuracies = []
     with one_thread_each():

@@ -4,8 +4,9 @@ A rotated representation r = Q^alpha f(x) carries the same information as f(x), 
 are other directions of the same space (paper, section 3.2).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -186,7 +187,8 @@ def rotate(
     columns = activations.reshape(images, units, height * width)
     product = np.empty((IMAGES_AT_ONCE, *columns.shape[1:]), np.float32)
     rotated = torch.empty(columns.shape, dtype=getattr(torch, np.dtype(dtype).name))
-    with one_thread_each():
+    # What is too large is found, and said, by those who count the values.
+    with one_thread_each(), np.errstate(over="ignore", invalid="ignore"):
         for first in range(0, images, IMAGES_AT_ONCE):
             some = slice(first, min(first + IMAGES_AT_ONCE, images))
             # torch converts several times as fast as NumPy. It warns of memory that cannot be
@@ -196,6 +198,30 @@ def rotate(
             np.matmul(matrix, wide, out=product[: len(wide)])
             rotated[some] = torch.from_numpy(product[: len(wide)])
     return rotated.numpy().reshape(activations.shape)
+
+
+class Basis(NamedTuple):
+    """A basis on the way from a layer's own to a random one.
+
+    seed : int
+        Of the random rotation Q.
+    alpha : float
+        Share of the way, 0 to 1.
+    R : float64 (units, units)
+        Q^alpha.
+    """
+
+    seed: int
+    alpha: float
+    R: np.ndarray
+
+
+def rotated_bases(units: int, seeds: Sequence[int], alphas: Sequence[float]) -> Iterator[Basis]:
+    """Yield the bases of all steps towards all random rotations, seed by seed."""
+    for seed in seeds:
+        path = RotationPath(random_rotation(units, seed))
+        for alpha in alphas:
+            yield Basis(seed, alpha, path.power(alpha))
 
 
 def _check_rotation(Q: np.ndarray) -> None:

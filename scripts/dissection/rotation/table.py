@@ -1,48 +1,29 @@
 """Detectors and accuracies of a layer in every basis: the table of slide 9."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from dissection.jobs.logs import log, progress
-from dissection.rotation.accuracy import linear_probe, rotated_features
-from dissection.rotation.matrices import RotationPath, random_rotation
+from dissection.rotation.accuracy import (
+    linear_probe,
+    probed_images,
+    rotated_features,
+    too_few_scenes,
+)
+from dissection.rotation.matrices import Basis
+from dissection.rotation.turns import in_turns
 from dissection.scoring.detectors import PUBLISHED_RULE, count_detectors
 from dissection.scoring.iou import unit_table
 from dissection.scoring.tally import Tally
 
 
-class Basis(NamedTuple):
-    """A basis on the way from a layer's own to a random one.
-
-    seed : int
-        Of the random rotation Q.
-    alpha : float
-        Share of the way, 0 to 1.
-    R : float64 (units, units)
-        Q^alpha.
-    """
-
-    seed: int
-    alpha: float
-    R: np.ndarray
-
-
-def rotated_bases(units: int, seeds: Sequence[int], alphas: Sequence[float]) -> list[Basis]:
-    """Return the bases of all steps towards all random rotations, seed by seed."""
-    bases = []
-    for seed in seeds:
-        path = RotationPath(random_rotation(units, seed))
-        bases += [Basis(seed, alpha, path.power(alpha)) for alpha in alphas]
-    return bases
-
-
 def rotation_table(
-    bases: Sequence[Basis],
-    tallies: Sequence[Tally],
-    accuracies: Sequence[float],
+    bases: Iterable[Basis],
+    at_once: int,
+    measure: Callable[[Sequence[Basis]], tuple[Sequence[Tally], Sequence[float]]],
     features: np.ndarray,
     scenes: np.ndarray,
     names: Sequence[str],
@@ -54,11 +35,13 @@ def rotation_table(
 
     Parameters
     ----------
-    bases : sequence of Basis
-    tallies : sequence of Tally
-        One a basis.
-    accuracies : sequence of float
-        Of the network, one a basis; not a number where it has none.
+    bases : iterable of Basis
+        Made when their turn comes.
+    at_once : int
+        Bases of a turn; the table does not depend on it.
+    measure : callable
+        From some bases to a tally of each, and the network's accuracy in each: not a number
+        where it has none.
     features : float64 (images, units)
         Mean activations in the layer's own basis.
     scenes : int (images,)
@@ -73,15 +56,21 @@ def rotation_table(
     DataFrame
         A row for each category and the total of every basis: ``seed``, ``alpha``, ``category``,
         ``units`` and ``unique`` by the rule of published counts, ``accuracy``,
-        ``probe_accuracy``, ``probe_spread``.
+        ``probe_accuracy``, ``probe_spread``. Those of the probe are not numbers where too few
+        images have scenes.
     """
+    probed = probed_images(scenes, probe_splits).any()
+    if not probed:
+        log.warning("No linear probe. %s", too_few_scenes(probe_splits))
     tables = []
-    measured = zip(bases, tallies, accuracies, strict=True)
-    for basis, tally, accuracy in progress(measured, "probes", total=len(bases)):
+    for basis, tally, accuracy in progress(_measured(bases, at_once, measure), "bases"):
         counts = count_detectors(unit_table(tally, names, primary), iou_threshold)
         counts = counts[counts["rule"] == PUBLISHED_RULE]
-        rotated = rotated_features(features, basis.R)
-        probe, spread = linear_probe(rotated, scenes, probe_splits, basis.seed)
+        probe, spread = math.nan, math.nan
+        if probed:
+            rotated = rotated_features(features, basis.R)
+            probe, spread = linear_probe(rotated, scenes, probe_splits, basis.seed)
+            del rotated
         tables.append(
             counts.assign(
                 seed=basis.seed,
@@ -97,3 +86,12 @@ def rotation_table(
         )
     order = ["seed", "alpha", "category", "units", "unique", "accuracy", "probe_accuracy"]
     return pd.concat(tables, ignore_index=True)[[*order, "probe_spread"]]
+
+
+def _measured(
+    bases: Iterable[Basis],
+    at_once: int,
+    measure: Callable[[Sequence[Basis]], tuple[Sequence[Tally], Sequence[float]]],
+) -> Iterator[tuple[Basis, Tally, float]]:
+    for turn in in_turns(bases, at_once):
+        yield from zip(turn, *measure(turn), strict=True)

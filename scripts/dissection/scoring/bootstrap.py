@@ -16,10 +16,10 @@ from dissection.scoring.iou import (
     intersection_over_union,
     iou_of_sums,
 )
+from dissection.scoring.memory import BOOTSTRAP_VALUES
 from dissection.scoring.tally import Tally
 
 LEVEL = 0.95  # of confidence
-BOOTSTRAP_VALUES = 4_000_000  # IoUs held at a time while resampling: 32 MB an array
 
 
 def bootstrap_detectors(

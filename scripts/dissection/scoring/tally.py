@@ -9,6 +9,7 @@ S_k equals T_k exactly.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -67,14 +68,12 @@ class Tally:
     unit_area: np.ndarray
     label_area: np.ndarray
 
-    def __add__(self, other: Tally) -> Tally:
-        """Return the tally of both sets of images."""
+    def __iadd__(self, other: Tally) -> Tally:
+        """Add the counts of other images."""
         _require_same(self.intersection.shape, other.intersection.shape)
-        return Tally(
-            self.intersection + other.intersection,
-            self.unit_area + other.unit_area,
-            self.label_area + other.label_area,
-        )
+        for counts, more in zip(vars(self).values(), vars(other).values(), strict=True):
+            counts += more
+        return self
 
     @classmethod
     def zeros(cls, blocks: int, units: int, labels: int) -> Tally:
@@ -90,6 +89,10 @@ class Tally:
         with whole_file(path) as partial, partial.open("wb") as file:
             np.savez_compressed(file, **vars(self))
 
+    def in_one_block(self) -> Tally:
+        """Return the tally of the same images, all in one block."""
+        return Tally(*(counts.sum(axis=0, keepdims=True) for counts in vars(self).values()))
+
     @classmethod
     def load(cls, path: str | Path) -> Tally:
         """Read what `save` wrote."""
@@ -100,6 +103,15 @@ class Tally:
             raise InputError(
                 f"{path} is not a complete tally ({error}). Delete it and run again."
             ) from error
+
+    @classmethod
+    def load_sum(cls, paths: Iterable[str | Path]) -> Tally:
+        """Add up the tallies in some files, at least one; two are in memory at a time."""
+        first, *others = paths
+        total = cls.load(first)
+        for path in others:
+            total += cls.load(path)
+        return total
 
 
 def tally_overlaps(

@@ -1,4 +1,4 @@
-"""Names of the layers of the networks that the workflow trains, known without building them.
+"""Names and units of the layers of the networks that the workflow trains, without building them.
 
 Free of torch: a configuration is checked with them. A test holds them to the architectures.
 """
@@ -36,6 +36,15 @@ _RESNET = {
     "layer3": _WIDENING,
 }
 
+# Units of convolutions and blocks, from input to output; a pool has those of what it pools.
+_UNITS = {
+    "alexnet": (24, 48, 64, 64, 96),
+    "caffenet": (96, 256, 384, 384, 256),
+    "vgg": (12, 24, 48, 48, 96, 96),
+    "googlenet": (24, 64, 96, 96),
+    "resnet": (24, 24, 48, 96),
+}
+
 
 def layer_names(trained: Mapping[str, Any]) -> list[str]:
     """Return the dotted names of a network's modules, from input to output.
@@ -52,6 +61,33 @@ def layer_names(trained: Mapping[str, Any]) -> list[str]:
     ['conv1', 'conv1.conv', 'conv1.bn', 'pool1', 'layer1']
     """
     return list(_dotted(_features(trained) | _ending(trained)))
+
+
+def layer_units(trained: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many units layers have: all up to the last pool, but those inside Inceptions.
+
+    Parameters
+    ----------
+    trained : mapping
+        As for `layer_names`, with the network's ``width``.
+
+    Examples
+    --------
+    >>> options = {"task": "scene", "dropout": 0, "batch_norm": False, "head": "gap", "width": 1}
+    >>> layer_units({"architecture": "resnet", **options})["layer2.conv1"]
+    48
+    """
+    units = list(_UNITS[trained["architecture"]])
+    if trained["architecture"] in ("alexnet", "caffenet"):
+        units[-1] *= trained["width"]
+    found: dict[str, int] = {}
+    of_block, left = 0, iter(units)
+    for block, inner in _features(trained).items():
+        of_block = next(left) if inner else of_block
+        names = [block] if inner is _INCEPTION else [block, *_dotted(inner, f"{block}.")]
+        found |= dict.fromkeys(names, of_block)
+    ending = [name for name in _ending(trained) if name.startswith("pool")]
+    return found | dict.fromkeys(ending, of_block)
 
 
 def _features(trained: Mapping[str, Any]) -> dict[str, _Modules]:
