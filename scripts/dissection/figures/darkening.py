@@ -34,7 +34,7 @@ def darken_outside(image: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _brightened(image: np.ndarray) -> np.ndarray:
-    """A power of the light, from 0 to 1, that lifts an image's mean to `DARK` or part of the way."""
+    """A power of the light, from 0 to 1, that lifts an image's mean towards `DARK`."""
     mean = image.mean() if image.size else DARK
     if mean >= DARK:
         return image
