@@ -1,6 +1,5 @@
 """Bars of detectors by category, for layers, networks or training conditions."""
 
-import math
 import textwrap
 from collections.abc import Sequence
 
@@ -79,7 +78,10 @@ def detector_bars(
     room = SLIDE / sum(counts) * 72  # points below an upright bar
     turned = not horizontal and not all(_fits(bar, room) for bars in names for bar in bars)
     horizontal = horizontal or turned
-    figure = Figure((SLIDE, 0.25 * max(counts) + 0.9 if horizontal else 2.7), layout="constrained")
+    headings = [_heading(panel.heading, len(panels), horizontal) for panel in panels]
+    lines = max(heading.count("\n") for heading in headings)
+    height = 0.25 * max(counts) + 0.9 + 0.13 * lines if horizontal else 2.7
+    figure = Figure((SLIDE, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=5 / 72)
     ratios = [1.0 if horizontal else count + 0.6 for count in counts]
     axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=ratios)[0]
@@ -89,10 +91,7 @@ def detector_bars(
         one = axes[index]
         _draw(one, table, bars, horizontal)
         _scale(one, max(map(_longest, same)), horizontal)
-        wide = SLIDE * 72 / len(panels) / 2 if horizontal else math.inf
-        fits = text_width(panel.heading, 7.5) <= wide
-        heading = panel.heading if fits else textwrap.fill(panel.heading, int(wide / 4.2))
-        one.set_title(heading, loc="left")
+        one.set_title(headings[index], loc="left")
         if horizontal:
             one.set_xlabel(panel.label)
             hide = index > 0 and names[index - 1] == bars
@@ -135,6 +134,14 @@ def shortened(names: Sequence[str], most: int = LONGEST_NAME) -> list[str]:
         for name in names
     ]
     return short if len(set(short)) == len(set(names)) else shortened(names, most + 5)
+
+
+def _heading(text: str, panels: int, horizontal: bool) -> str:
+    """A panel's heading: in lines where names of bars leave little width for it."""
+    wide = SLIDE * 72 / panels / 2
+    if not horizontal or text_width(text, 7.5) <= wide:
+        return text
+    return textwrap.fill(text, int(wide / 4.2))
 
 
 def _lines(name: str, room: float) -> list[str]:
