@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.top_images import TopImages
@@ -13,6 +12,7 @@ from dissection.categories import CATEGORY_COLORS
 from dissection.datasets.broden import Broden
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
+from dissection.jobs.results import read_result
 from dissection.report.unit_page import units_page
 from dissection.scoring.detectors import mark_detections
 from dissection.scoring.notes import firing_note
@@ -20,7 +20,7 @@ from dissection.scoring.notes import firing_note
 
 def main() -> None:
     files, params = snakemake.input, snakemake.params
-    units = pd.read_csv(files.units, keep_default_na=False)
+    units = read_result(files.units)
     page = units_page(
         Path(files.template).read_text(encoding="utf-8"),
         params.title,
