@@ -1,11 +1,10 @@
 """Draw the detectors and accuracies of several networks side by side (slides 10 and 12)."""
 
-import pandas as pd
-
 from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 from dissection.scoring.detectors import PUBLISHED_RULE, TOP_LABEL
 
 
@@ -14,8 +13,8 @@ def main() -> None:
     for title, detectors, training in zip(
         snakemake.params.titles, snakemake.input.detectors, snakemake.input.training, strict=True
     ):
-        accuracy = pd.read_csv(training)["accuracy"].iloc[-1]
-        counts[f"{title} ({accuracy:.1%})"] = pd.read_csv(detectors)
+        accuracy = read_result(training)["accuracy"].iloc[-1]
+        counts[f"{title} ({accuracy:.1%})"] = read_result(detectors)
     figure, drawn = detector_bars(
         [
             Panel(detector_table(counts, PUBLISHED_RULE, "unique"), "Unique detectors"),

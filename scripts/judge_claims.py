@@ -1,9 +1,8 @@
 """Judge the slides' claims by the criteria of workflow/claims.yaml."""
 
-import pandas as pd
-
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
+from dissection.jobs.results import read_result
 from dissection.report.claims import Evidence, judge, read_claims
 from dissection.scoring.detectors import PUBLISHED_RULE
 
@@ -14,14 +13,14 @@ def main() -> None:
     layers: dict[str, list[str]] = {}
     for network, layer in keys:
         layers.setdefault(network, []).append(layer)
-    tables = map(pd.read_csv, files.detectors)
+    tables = map(read_result, files.detectors)
     counts = [table[table["rule"] == PUBLISHED_RULE] for table in tables]
     rotated = params.rotated
     evidence = Evidence(
         detectors=dict(zip(keys, counts, strict=True)),
         layers=layers,
         groups=params.groups,
-        rotation=pd.read_csv(files.rotation[0]) if rotated else None,
+        rotation=read_result(files.rotation[0]) if rotated else None,
         rotated=(rotated["network"], rotated["layer"]) if rotated else None,
         iterations=[tuple(pair) for pair in params.iterations],
     )

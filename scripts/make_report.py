@@ -4,11 +4,11 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-import pandas as pd
 import yaml
 
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
+from dissection.jobs.results import read_result
 from dissection.report.run_page import report_page
 from dissection.scoring.notes import firing_note, reach_note
 
@@ -32,13 +32,13 @@ def main() -> None:
             params.figures.items(), files.figures, files.captions, strict=True
         )
     }
-    concepts = pd.read_csv(files.concepts, keep_default_na=False)
-    layers = [pd.read_csv(file, keep_default_na=False) for file in files.units]
+    concepts = read_result(files.concepts)
+    layers = [read_result(file) for file in files.units]
     page = report_page(
         Path(files.template).read_text(encoding="utf-8"),
         params.run,
         dict(sorted(figures.items())),
-        pd.read_csv(files.claims, keep_default_na=False, na_values={"effect": "", "spread": ""}),
+        read_result(files.claims),
         yaml.safe_dump(dict(params.configuration), sort_keys=False, allow_unicode=True),
         params.configuration_files,
         params.overrides,

@@ -1,13 +1,13 @@
 """Draw images of the data set with their label maps, and its statistics beside the paper's."""
 
 import numpy as np
-import pandas as pd
 
 from dissection.categories import CATEGORY_COLORS
 from dissection.datasets.broden import Broden
 from dissection.figures.dataset import Sample, choose_samples, dataset_samples
 from dissection.figures.style import save
 from dissection.jobs.logs import logged, progress
+from dissection.jobs.results import read_result
 from dissection.scoring.notes import reach_note
 
 SAMPLES = 5
@@ -26,12 +26,12 @@ def main() -> None:
         Sample(data.image_names[i], data.load_image(i), *data.load_labels(i)) for i in chosen
     ]
 
-    concepts = pd.read_csv(snakemake.input.concepts, keep_default_na=False)
+    concepts = read_result(snakemake.input.concepts)
     figure, drawn = dataset_samples(
         samples,
         data.names,
         data.statistics(),
-        pd.read_csv(snakemake.input.published),
+        read_result(snakemake.input.published),
         concepts,
         reach_note(concepts, snakemake.params.iou_threshold),
         title="Images of the data set and their labels",

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.top_images import TopImages
@@ -13,12 +12,13 @@ from dissection.figures.activation import activation_maps
 from dissection.figures.style import save
 from dissection.figures.units import best_unit, named_units, unit_images
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 
 
 def main() -> None:
     files, params = snakemake.input, snakemake.params
     data = Broden(files.dataset)
-    units = pd.read_csv(files.units, keep_default_na=False)
+    units = read_result(files.units)
     chosen = named_units(units, params.units or best_unit(units), params.layer)
     shown = unit_images(
         chosen,

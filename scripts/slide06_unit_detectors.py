@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.top_images import TopImages
@@ -12,6 +11,7 @@ from dissection.datasets.broden import Broden
 from dissection.figures.style import save
 from dissection.figures.units import choose_units, unit_detectors, unit_images
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 from dissection.scoring.detectors import mark_detections
 
 PER_CATEGORY = 3
@@ -21,7 +21,7 @@ IMAGES = 6
 def main() -> None:
     files, params = snakemake.input, snakemake.params
     data = Broden(files.dataset)
-    units = pd.read_csv(files.units, keep_default_na=False)
+    units = read_result(files.units)
     shown = unit_images(
         choose_units(
             mark_detections(units, params.iou_threshold), params.units, PER_CATEGORY, params.layer

@@ -1,11 +1,10 @@
 """Draw the unique detectors of each layer of a network, by category."""
 
-import pandas as pd
-
 from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table, published_table
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 from dissection.scoring.detectors import PUBLISHED_RULE, TOP_LABEL
 
 PUBLISHED = "AlexNet-Places205"  # shown where the paper's tables do not have this network
@@ -18,10 +17,10 @@ HEADINGS = {
 def main() -> None:
     params = snakemake.params
     counts = {
-        layer: pd.read_csv(file)
+        layer: read_result(file)
         for layer, file in zip(params.layers, snakemake.input.detectors, strict=True)
     }
-    published = pd.read_csv(snakemake.input.published)
+    published = read_result(snakemake.input.published)
     name = params.title if params.title in set(published["title"]) else PUBLISHED
     published = published[published["title"] == name]
     bar = f"{name} {published['layer'].iloc[0]}"

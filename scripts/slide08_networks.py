@@ -6,6 +6,7 @@ from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table, published_table
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 from dissection.scoring.detectors import PUBLISHED_RULE
 
 # The paper's Figure 7: one network of each kind of architecture and supervision. Shown beside a run
@@ -30,7 +31,7 @@ FIGURE_7 = (
 
 def main() -> None:
     counts = {
-        title: pd.read_csv(file)
+        title: read_result(file)
         for title, file in zip(snakemake.params.titles, snakemake.input.detectors, strict=True)
     }
     published, are_the_same = published_counts(snakemake.input.published, list(counts))
@@ -56,7 +57,7 @@ def published_counts(file: str, titles: list[str]) -> tuple[pd.DataFrame, bool]:
     Of networks some of which were published, the others have a row without counts, so that every
     bar stands beside its own; the second value says so.
     """
-    published = pd.read_csv(file)
+    published = read_result(file)
     if published["title"].isin(titles).any():
         return published.set_index("title").reindex(titles).reset_index(), True
     return published.set_index("network").loc[list(FIGURE_7)], False

@@ -1,16 +1,15 @@
 """Draw unique detectors and accuracies against the rotation of a layer's basis."""
 
-import pandas as pd
-
 from dissection.figures.curves import category_curves
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 
 
 def main() -> None:
     params = snakemake.params
-    table = pd.read_csv(snakemake.input.rotation)
-    published = pd.read_csv(snakemake.input.published).iloc[0]
+    table = read_result(snakemake.input.rotation)
+    published = read_result(snakemake.input.published).iloc[0]
     totals = table[table["category"] == "total"]
     start = totals.loc[totals["alpha"] == totals["alpha"].min(), "unique"].mean()
     bases = table["seed"].nunique()

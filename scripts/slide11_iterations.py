@@ -5,15 +5,16 @@ import pandas as pd
 from dissection.figures.curves import category_curves
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
+from dissection.jobs.results import read_result
 from dissection.scoring.detectors import PUBLISHED_RULE
 
 
 def main() -> None:
     params = snakemake.params
-    training = pd.read_csv(snakemake.input.training).set_index("iteration")["accuracy"]
+    training = read_result(snakemake.input.training).set_index("iteration")["accuracy"]
     tables = []
     for iteration, file in zip(params.iterations, snakemake.input.detectors, strict=True):
-        counts = pd.read_csv(file)
+        counts = read_result(file)
         counts = counts[counts["rule"] == PUBLISHED_RULE]
         tables.append(counts.assign(iteration=iteration, accuracy=training.get(iteration)))
     figure, drawn = category_curves(

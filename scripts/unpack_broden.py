@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from dissection.datasets.published import differences
 from dissection.datasets.released import released_statistics
 from dissection.downloads.receipts import noted_file, other_file_advice
 from dissection.downloads.unpack import unpack
 from dissection.jobs.logs import log, logged
+from dissection.jobs.results import read_result
 
 
 def main() -> None:
@@ -18,7 +17,7 @@ def main() -> None:
     def compare(folder: Path) -> None:
         statistics = released_statistics(folder, archive, advice)
         log.info("The data set has\n%s", statistics.to_string(index=False))
-        different = list(differences(statistics, pd.read_csv(snakemake.input.published)))
+        different = list(differences(statistics, read_result(snakemake.input.published)))
         for sentence in different:
             log.warning("Not as published: %s", sentence)
         if not different:

@@ -868,6 +868,22 @@ def test_slide06_script(layer):
     assert table[table["unit"] == 2]["label"].unique().tolist() == ["car"]
 
 
+# A table that is read without types makes others of these.
+@pytest.mark.parametrize("name", ["1", "01", "TRUE", "NA", ""])
+def test_a_concept_with_the_name_of_a_number_or_truth_value(layer, tmp_path, name):
+    _, files = layer
+    unit = (2, "object", name, 0.5, {}) if name else (2, "", "", 0.0, {})
+    unit_rows(unit).to_csv(tmp_path / "units.csv", index=False)
+    CONCEPTS.assign(name=name).to_csv(tmp_path / "concepts.csv", index=False)
+    own = {file: tmp_path / f"{file}.csv" for file in ("units", "concepts")}
+    files = files | own | {"published": PUBLISHED / "broden.csv"}
+    options = {"title": "A", "layer": "b", "iou_threshold": 0.04, "quantile": 0.005, "units": [2]}
+    for script in ("slide04_broden", "slide05_activation_map", "slide06_unit_detectors"):
+        run_script(script, tmp_path, files, **options)
+    drawn = pd.read_csv(tmp_path / "slide06_unit_detectors.csv", dtype=str, keep_default_na=False)
+    assert drawn["label"].unique().tolist() == [name]
+
+
 def write_counts(folder, layers):
     """Write a detectors.csv for each layer, with the same counts by both rules."""
     paths = []

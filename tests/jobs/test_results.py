@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from repository import SCRIPTS
 
 from dissection.jobs.results import read_result
 
@@ -39,3 +40,17 @@ def check(folder, names):
         assert found[column].tolist() == table[column].tolist()
     for column in ("unit", "score", "object-iou"):
         np.testing.assert_array_equal(found[column].to_numpy(float), table[column].to_numpy(float))
+
+
+@pytest.mark.parametrize("truth", [[], [True], [False, True], [False, False]])
+def test_truth_values(tmp_path, truth):
+    table = pd.DataFrame({"name": ["1"] * len(truth), "within_reach": np.array(truth, bool)})
+    table.to_csv(tmp_path / "concepts.csv", index=False)
+    found = read_result(tmp_path / "concepts.csv")
+    assert found["within_reach"].dtype == bool
+    assert found["within_reach"].tolist() == truth
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("*.py")))
+def test_scripts_read_tables_with_their_types(script):
+    assert "read_csv" not in (SCRIPTS / script).read_text()

@@ -88,6 +88,42 @@ def test_what_is_wrong_is_named(tmp_path, content, message):
     assert str(error.value).endswith(REMEDY)
 
 
+@pytest.mark.parametrize("header", ["x,y,z", "Z,X,Y", " x , y\t,Z ", "\ufeffX,y,z", '" X","Y ",z'])
+def test_columns_written_by_hand(tmp_path, header):
+    (tmp_path / "a.csv").write_text(f"{header}\n1,2,3\n", encoding="utf-8")
+    frame = read_table(tmp_path / "a.csv", ["x", "y"], REMEDY, optional=["z", "w"])
+    assert frame.columns.tolist() == ["x", "y", "z"]
+    assert sorted(frame.loc[2]) == ["1", "2", "3"]
+    names = [name.strip(' "\t\ufeff').lower() for name in header.split(",")]
+    assert frame.loc[2, names].tolist() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("value,foldr", "unknown column 'foldr'. Did you mean 'folder'? The columns can be value,"),
+        ("value,Folders", "unknown column 'Folders'. Did you mean 'folder'?"),
+        ("value,note", "unknown column 'note'. The columns can be value, folder. Get the table"),
+        ("Valeu,folder", "unknown column 'Valeu'. Did you mean 'value'?"),
+        ("value,", "unknown column ''. The columns can be value, folder."),
+        ("value,Value", "more than one column 'value'"),
+        ("value,FOLDER,folder", "more than one column 'folder'"),
+        ("folder", "no column 'value'"),
+        ("", "no column 'value'; the columns are none"),
+    ],
+)
+def test_columns_that_are_not_known(tmp_path, header, message):
+    path = tmp_path / "a.csv"
+    path.write_text(f"{header}\n{','.join('1' for _ in header.split(','))}\n")
+    if not header:
+        path.write_text("")
+    with pytest.raises(InputError) as error:
+        read_table(path, ["value"], REMEDY, optional=["folder"])
+    assert str(error.value).startswith(f"{path}, line 1: ")
+    assert message in str(error.value)
+    assert str(error.value).endswith(REMEDY)
+
+
 def test_missing_file_and_folder(tmp_path):
     with pytest.raises(InputError, match=f"no.csv is missing. {REMEDY}"):
         read_table(tmp_path / "no.csv", ["x"], REMEDY)

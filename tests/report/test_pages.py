@@ -1,6 +1,5 @@
 """The unit page and the report in a browser: they work offline, and names cannot run as scripts."""
 
-import base64
 import io
 import shlex
 
@@ -17,7 +16,14 @@ from dissection.activations.geometry import Geometry, upsample
 from dissection.activations.top_images import TopImages
 from dissection.categories import CATEGORIES, CATEGORY_COLORS, concept_name
 from dissection.report.run_page import caption_html, report_page, rerun_command
-from dissection.report.unit_page import GAP, IMAGE_SIDE, masked_strip, render, units_page
+from dissection.report.unit_page import (
+    GAP,
+    IMAGE_SIDE,
+    masked_strip,
+    render,
+    save_strips,
+    units_page,
+)
 
 REPORT = ROOT / "workflow/report"
 PHONE, DESK = 400, 1280  # pixels: widths of windows
@@ -79,15 +85,17 @@ def made_up_top_images(n, count=6):
 
 def write_units_page(path, units, title=QUOTES, layer=EVIL):
     n = len(units)
+    pictures = path.with_suffix("")
+    pictures.mkdir()
+    top_images = made_up_top_images(n)
+    thresholds = np.full(n, THRESHOLD, np.float32)
     page = units_page(
         (REPORT / "units.html").read_text(encoding="utf-8"),
         title,
         layer,
         units,
-        np.full(n, THRESHOLD, np.float32),
-        made_up_top_images(n),
-        GEOMETRY,
-        image_of,
+        pictures.name,
+        save_strips(pictures, thresholds, top_images, GEOMETRY, image_of),
         0.04,
         f"1 of {n} units cannot fire {EVIL}",
         CATEGORY_COLORS,
@@ -243,7 +251,7 @@ def test_units_are_shown_best_first(page):
             head: [...article.querySelectorAll("h2 span")].map(span => span.textContent),
             lines: [...article.querySelectorAll("tr")].map(
                 line => [...line.querySelectorAll("th, td")].map(cell => cell.textContent)),
-            weak: [...article.querySelectorAll("tr")].map(line => line.className === "weak"),
+            weak: [...article.querySelectorAll("tr")].map(line => line.classList.contains("weak")),
             note: article.querySelector("p")?.textContent,
         }))"""
     )
@@ -267,12 +275,13 @@ def test_units_are_shown_best_first(page):
 
 
 def test_names_are_text_and_nothing_else(page):
-    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.scripts.length") == 2
     assert page.locator("b, img[src=x], [onmouseover], [onerror]").count() == 0
     for article in page.query_selector_all("article")[:2]:  # those with the odd names
         article.hover()
     assert page.evaluate("window.hacked") is None
-    assert page.evaluate("[...document.images].every(i => i.src.startsWith('data:image/webp'))")
+    sources = [image.get_attribute("src") for image in page.query_selector_all("img")]
+    assert sources == [f"units/{unit}.webp" for unit in UNITS["unit"]]
 
 
 def test_filter_by_category(page):
@@ -409,18 +418,51 @@ def test_strip_of_large_images_and_of_a_unit_that_never_fires():
     assert (strip == 80).all()
 
 
-def test_images_in_the_page_are_the_top_images(page):
+def test_images_beside_the_page_are_the_top_images(page, unit_page):
     """Decoded again: WebP loses a little, no more."""
     unit = int(UNITS["unit"][3])
     source = page.get_attribute(f"article[data-unit='{unit}'] img", "src")
     top = made_up_top_images(40)
-    content = base64.b64decode(source.removeprefix("data:image/webp;base64,"))
-    shown = np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(float)
+    shown = np.asarray(Image.open(unit_page.parent / source).convert("RGB")).astype(float)
     expected = masked_strip(
         [image_of(i) for i in top.images[unit - 1]], top.maps[unit - 1], THRESHOLD, GEOMETRY
     )
     assert shown.shape == (expected.height, expected.width, 3)
     assert np.abs(shown - np.asarray(expected)).mean() < 8
+
+
+@pytest.mark.parametrize("layer", ["conv5", "features.0", "a b", "it's 100%#1?", 'ü&"\\x'])
+def test_page_and_pictures_can_be_moved_together_only(tmp_path, browser, layer):
+    page = write_units_page(tmp_path / f"{layer}.html", made_up_units(3, evil=False))
+    pictures = page.with_suffix("")
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    page.rename(moved / page.name)
+    with open_page(moved / page.name, browser=browser) as (opened, problems):
+        assert len(problems) == 2 * 3 + 3, "each picture fails"
+        assert opened.inner_text("#lost code") == pictures.name
+        assert opened.is_visible("#lost")
+    pictures.rename(moved / pictures.name)
+    with open_page(moved / page.name, browser=browser) as (opened, problems):
+        assert not opened.is_visible("#lost")
+        assert problems == []
+
+
+def test_a_page_of_4096_units_opens_at_once(tmp_path, browser):
+    """What the browser reads and draws first does not grow with the pictures."""
+    units = made_up_units(4096)
+    sizes = [(IMAGE_SIDE, IMAGE_SIDE)] * len(units)
+    template = (REPORT / "units.html").read_text(encoding="utf-8")
+    page = units_page(template, "A", "fc6", units, "fc6", sizes, 0.04, "", CATEGORY_COLORS)
+    (tmp_path / "fc6.html").write_text(page, encoding="utf-8")
+    assert len(page) < 5e6
+    opened = browser.new_page()
+    requests = []
+    opened.on("request", lambda request: requests.append(request.url))
+    opened.goto((tmp_path / "fc6.html").as_uri())
+    assert opened.inner_text("#shown") == "4096 of 4096 units"
+    assert 0 < len(requests) < 100, "pictures are asked for when they come into view"
+    opened.close()
 
 
 def test_a_template_that_asks_for_an_unknown_value_is_an_error():

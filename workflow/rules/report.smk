@@ -52,6 +52,7 @@ rule make_unit_page:
             },
             caption="../report/captions/units.rst",
         ),
+        pictures=directory(f"{RESULTS}/units/{{network}}/{{layer}}"),
     log:
         f"{LOGS}/make_unit_page/{{network}}/{{layer}}.log",
     benchmark:

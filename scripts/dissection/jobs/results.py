@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-# Columns of text; all others are numbers. A concept may be called "1", "01", "TRUE" or "NA".
+# Columns of text and of truth values; all others are numbers. A concept may be called "1", "01",
+# "TRUE" or "NA".
 TEXT = {
-    *("rule", "category", "label", "name", "network", "layer", "title", "bar", "panel"),
+    *("rule", "category", "label", "name", "network", "layer", "title", "source", "cannot_fire"),
     *("id", "figure", "statement", "published", "measured", "criterion", "verdict"),
-    *("cannot_fire", "image", "part", "source", "dataset"),
 }
+TRUTH = {"within_reach"}
 TEXT_ENDING = "-label"
 
 
@@ -21,7 +22,8 @@ def read_result(file: str | Path) -> pd.DataFrame:
     ----------
     file : path
         A table of the workflow: the columns `TEXT`, and those that end in ``-label``, hold text
-        and are read as it stands; all others hold numbers, missing where a cell is empty.
+        and are read as it stands; `TRUTH` holds True and False; all others hold numbers, missing
+        where a cell is empty.
 
     Examples
     --------
@@ -34,10 +36,11 @@ def read_result(file: str | Path) -> pd.DataFrame:
     with Path(file).open(encoding="utf-8", newline="") as stream:
         columns = next(csv.reader(stream), [])
     text = [name for name in columns if name in TEXT or name.endswith(TEXT_ENDING)]
-    numbers = {name: [""] for name in columns if name not in text}
+    truth = TRUTH.intersection(columns)
+    numbers = {name: [""] for name in columns if name not in text and name not in truth}
     return pd.read_csv(
         file,
-        dtype=dict.fromkeys(text, str),
+        dtype=dict.fromkeys(text, str) | dict.fromkeys(truth, bool),
         keep_default_na=False,
         na_values=numbers,
         encoding="utf-8",

@@ -2,12 +2,13 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from dissection.errors import InputError
+from dissection.errors import InputError, did_you_mean
 
 
 def read_table(
@@ -16,6 +17,7 @@ def read_table(
     remedy: str,
     may_be_empty: bool = False,
     others: bool = False,
+    optional: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Read columns of a CSV file as text.
 
@@ -31,6 +33,9 @@ def read_table(
         Whether a table without rows is allowed.
     others : bool
         Whether other columns are read too; otherwise they are left out.
+    optional : sequence of str, optional
+        Of a table written by hand: columns that may be there too. Any other is refused, and all
+        are recognised in any case and with spaces around; their names are lower-case.
 
     Returns
     -------
@@ -51,6 +56,9 @@ def read_table(
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a CSV table ({error}). {remedy}") from error
     header = rows[0][1] if rows else []
+    if optional is not None:
+        header = _recognised(path, header, [*columns, *optional], remedy)
+        columns = [*columns, *(name for name in optional if name in header)]
     for column in columns:
         if header.count(column) != 1:
             raise InputError(
@@ -73,6 +81,17 @@ def read_table(
     lines = [line for line, _ in rows[1:]]
     table = pd.DataFrame([row for _, row in rows[1:]], lines, header, dtype=object)
     return table if others else table[columns]
+
+
+def _recognised(path: Path, header: list[str], known: list[str], remedy: str) -> list[str]:
+    plain = [name.strip().lower() for name in header]
+    for name, found in zip(header, plain, strict=True):
+        if found not in known:
+            raise InputError(
+                f"{path}, line 1: unknown column '{name}'.{did_you_mean(found, known)} The columns "
+                f"can be {', '.join(known)}. {remedy}"
+            )
+    return plain
 
 
 def whole_numbers(path: Path, cells: pd.Series, low: int, high: int, remedy: str) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Self-contained pages: every unit of a layer, to look through without a server."""
+"""Pages that show every unit of a layer, with its pictures in a folder beside, without a server."""
 
-import base64
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 import numpy as np
@@ -16,6 +16,7 @@ from dissection.figures.darkening import darken_outside
 
 GAP = 3  # pixels between the images of a strip
 IMAGE_SIDE = 112  # pixels, of the longer side of an image in a strip
+IMAGES = 6  # in a strip, at most
 
 
 def render(template: str, **values: object) -> str:
@@ -58,19 +59,53 @@ def masked_strip(
     return Image.fromarray(strip)
 
 
+def save_strips(
+    folder: Path,
+    thresholds: np.ndarray,
+    top_images: TopImages,
+    geometry: Geometry,
+    load_image: Callable[[int], np.ndarray],
+) -> list[tuple[int, int]]:
+    """Write each unit's strip of images to a folder: ``1.webp`` of the first unit, and so on.
+
+    Parameters
+    ----------
+    folder : Path
+        Must exist.
+    thresholds : float32 (units,)
+    top_images : TopImages
+    geometry : Geometry
+    load_image : callable
+        From the number of an image to uint8 (h, w, 3).
+
+    Returns
+    -------
+    list of (width, height)
+        Pixels, of each unit's strip.
+    """
+    sizes = []
+    for k, threshold in enumerate(thresholds):
+        strip = masked_strip(
+            [load_image(int(i)) for i in top_images.images[k, :IMAGES]],
+            top_images.maps[k, :IMAGES],
+            threshold,
+            geometry,
+        )
+        strip.save(folder / f"{k + 1}.webp", quality=80, method=2)
+        sizes.append(strip.size)
+    return sizes
+
+
 def units_page(
     template: str,
     title: str,
     layer: str,
     units: pd.DataFrame,
-    thresholds: np.ndarray,
-    top_images: TopImages,
-    geometry: Geometry,
-    load_image: Callable[[int], np.ndarray],
+    pictures: str,
+    sizes: Sequence[tuple[int, int]],
     iou_threshold: float,
     firing_note: str,
     colours: Mapping[str, str],
-    images: int = 6,
 ) -> str:
     """Return the page of one layer, as HTML.
 
@@ -83,31 +118,19 @@ def units_page(
     units : DataFrame
         As `scoring.unit_table` makes it, best first, with ``cannot_fire`` and the columns of
         `scoring.mark_detections`.
-    thresholds : float32 (units,)
-    top_images : TopImages
-    geometry : Geometry
-    load_image : callable
-        From the number of an image to uint8 (h, w, 3).
+    pictures : str
+        Name of the folder beside the page that `save_strips` wrote to.
+    sizes : sequence of (width, height)
+        As of `save_strips`.
     iou_threshold : float
         To be named: what a unit detects is said by the table.
     firing_note : str
         About units that cannot fire; may be empty.
     colours : mapping of category to colour
-    images : int
-        Shown of each unit, at most.
     """
     rows = []
     for row in units.to_dict("records"):
-        k = row["unit"] - 1
-        numbers = top_images.images[k, :images]
-        strip = masked_strip(
-            [load_image(int(i)) for i in numbers],
-            top_images.maps[k, :images],
-            thresholds[k],
-            geometry,
-        )
-        encoded = io.BytesIO()
-        strip.save(encoded, "WEBP", quality=80, method=2)
+        width, height = sizes[row["unit"] - 1]
         concepts = [
             {
                 "category": category,
@@ -128,9 +151,8 @@ def units_page(
                 "cannot_fire": row["cannot_fire"],
                 "search": " ".join(concept["label"] for concept in concepts if concept["detects"]),
                 "concepts": sorted(concepts, key=lambda concept: -concept["iou"]),
-                "strip": base64.b64encode(encoded.getvalue()).decode(),
-                "width": strip.width,
-                "height": strip.height,
+                "width": width,
+                "height": height,
             }
         )
     detecting = [row["category"] for row in rows if row["detects"]]
@@ -139,6 +161,8 @@ def units_page(
         title=title,
         layer=layer,
         units=rows,
+        pictures=pictures,
+        address=quote(pictures, safe=""),
         detecting=len(detecting),
         counts={category: detecting.count(category) for category in CATEGORIES},
         iou_threshold=iou_threshold,

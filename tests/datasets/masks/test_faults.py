@@ -200,6 +200,8 @@ def test_mistakes_in_the_table(data, rows, expected):
 def test_missing_columns_and_files(data):
     write_table(data / "labels.csv", [(1, "car")], ("value", "name"))
     assert "no column 'category'" in message(data)
+    write_table(data / "labels.csv", [(1, "a", "part", "")], ("value", "name", "category", "foldr"))
+    assert "line 1: unknown column 'foldr'. Did you mean 'folder'?" in message(data)
     (data / "labels.csv").unlink()
     assert "labels.csv is missing" in message(data)
 

@@ -78,7 +78,8 @@ def test_zero_is_a_label_if_the_table_says_so(data):
     assert found["material"][0].tolist() == [{"road"}, set(), set(), {"road"}, set(), set()]
 
 
-def test_folders_can_differ_in_what_values_mean(data):
+@pytest.mark.parametrize("folder", ["folder", "Folder", "FOLDER", " folder", "Folder "])
+def test_folders_can_differ_in_what_values_mean(data, folder):
     save_mask(data / "parts/a.png", [[1, 1, 7, 0, 0, 9]] * 4)
     write_table(
         data / "labels.csv",
@@ -86,7 +87,7 @@ def test_folders_can_differ_in_what_values_mean(data):
             *(("masks", 1, "car", "object"), ("masks", 2, "van", "object"), ("", 255, "", "")),
             *((data / "parts", 1, "door", "part"), ("parts", 7, "car", "object"), ("", 9, "", "")),
         ],
-        columns=("folder", "value", "name", "category"),
+        columns=(folder, "value", "name", "category"),
     )
     found = labels(run(data, ("masks", "parts")), "a.png")
     assert found["object"][0].tolist() == [

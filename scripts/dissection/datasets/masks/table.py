@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
@@ -46,9 +45,9 @@ def read_codes(table: Path, folders: Sequence[Path]) -> tuple[dict[str, list[str
     InputError
         Naming file and line.
     """
-    rows = read_table(table, ["value", "name", "category"], REMEDY)
-    with_folder = "folder" in pd.read_csv(table, nrows=0, encoding="utf-8-sig").columns
-    rows["folder"] = read_table(table, ["folder"], REMEDY)["folder"] if with_folder else ""
+    rows = read_table(table, ["value", "name", "category"], REMEDY, optional=["folder"])
+    if "folder" not in rows:
+        rows["folder"] = ""
     rows["value"] = whole_numbers(table, rows["value"], 0, MAX_VALUE, REMEDY)
     names: dict[str, list[str]] = {}
     codes = [Codes(np.zeros(MAX_VALUE + 1, bool)) for _ in folders]
