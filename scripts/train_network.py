@@ -16,7 +16,7 @@ def main() -> None:
         table=output.training,
         snapshots=output.snapshots,
         unfinished=snakemake.params.unfinished,
-        code=snakemake.input.code,
+        code=[snakemake.input.code],
         # What the training itself leaves of the rule's threads.
         workers=max(0, snakemake.threads - trained["training"]["threads"]),
     )

@@ -27,8 +27,6 @@ class Run:
     ----------
     config : mapping
         As `dissection.config.validation.complete` returns it.
-    scripts : Path
-        Folder of the scripts and the library.
 
     Attributes
     ----------
@@ -36,8 +34,8 @@ class Run:
         Folder of all that the run computes.
     """
 
-    def __init__(self, config: Mapping[str, Any], scripts: Path) -> None:
-        self.config, self._scripts = config, scripts
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.config = config
         self.results = f"results/{config['run']}"
 
     # ---- networks ----------------------------------------------------------------------------
@@ -121,10 +119,9 @@ class Run:
         return _in_order(entry)
 
     def network_files(self, network: str) -> list[str]:
-        """Return the files that a network is made of: weights or snapshots, downloads, code.
+        """Return the files that a network is made of: weights or snapshots, downloads, own code.
 
-        A download is its note, once it has been checked. The code is that of modules that no
-        script imports by itself, of the library or the user's own.
+        A download is its note, once it has been checked.
         """
         entry = self.network(network)
         files = [*map(_note, downloads(entry)), *own_files(entry)]
@@ -132,7 +129,11 @@ class Run:
             name, _, iteration = network.partition("@")
             folder = f"{self.results}/networks/{name}"
             files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
-        return files + _code_of(self._scripts, *modules(entry))
+        return files + _own_code(*modules(entry))
+
+    def modules(self, network: str) -> list[str]:
+        """Return the names of the modules that are imported only to load this network."""
+        return modules(self.network(network))
 
     def own_network_files(self, network: str) -> list[str]:
         """Return those that are the user's own and no code."""
@@ -254,13 +255,8 @@ def _note(download: str) -> str:
 
 
 @functools.cache
-def _code_of(scripts: Path, *names: str) -> list[str]:
-    return [
-        os.path.relpath(path)
-        for name in names
-        for root in (scripts, Path())
-        for path in module_files(name, root)
-    ]
+def _own_code(*names: str) -> list[str]:
+    return [os.path.relpath(file) for name in names for file in module_files(name, Path())]
 
 
 def _any(names: Iterable[str]) -> str:

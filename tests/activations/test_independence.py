@@ -59,7 +59,7 @@ def from_file(kind, made, folder):
         torch.export.save(program, folder / "net.pt2")
     else:
         torch.jit.trace(made, example, check_trace=False).save(folder / "net.pt2")
-    return load_network({kind: {"file": folder / "net.pt2", "input_size": SIZE}})
+    return load_network({kind: {"input_size": SIZE}}, [folder / "net.pt2"])
 
 
 def keep_row(x):

@@ -12,6 +12,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from dissection.activations.receptive_field import receptive_fields
 from dissection.errors import InputError
+from dissection.networks.layers import Layer
 from dissection.training.architectures import PUBLISHED, build
 
 torch.set_num_threads(1)
@@ -30,11 +31,12 @@ def make_positive(model):
                 weight.fill_(1 / fan_in)
             if isinstance(getattr(module, "bias", None), torch.Tensor):
                 module.bias.fill_(0.01)
-    return model.double().eval()
+    return model.eval()
 
 
 def measured(model, layer, size):
     """Shape of the layer's map; the input rows that reach each row of it; the same of columns."""
+    model.double()
     outputs = []
     handle = layer.register_forward_hook(lambda module, inputs, output: outputs.append(output))
     fields = []
@@ -49,6 +51,7 @@ def measured(model, layer, size):
         changed = (maps[:-1] != maps[-1:]).amax(dim=(1, 5 - axis))  # (image, position)
         fields.append([torch.nonzero(column)[:, 0].tolist() for column in changed.T])
     handle.remove()
+    model.float()
     return maps.shape[2:], fields
 
 
@@ -235,7 +238,7 @@ def test_networks_written_in_other_ways(model):
 def test_a_gate_from_the_whole_image_has_no_place():
     model = Gate().eval()
     geometries = receptive_fields(
-        model, {"before": model.convolution, "after": model.end}, (32, 32)
+        model, {"before": Layer((model.convolution,)), "after": Layer((model.end,))}, (32, 32)
     )
     assert geometries["before"] == geometries["after"]
     assert geometries["after"].size == (3, 3)
@@ -282,6 +285,7 @@ def test_upsampling_and_its_transposed_convolution_measure_where_they_say():
         model = nn.Sequential(nn.Conv2d(3, 1, 1, bias=False), layer)
         make_positive(model)
         geometry = receptive_field(model, layer, (20, 20))
+        model.double()
         period = round(1 / geometry.stride[0])
         centres = []
         for position in range(8 * period, 9 * period):
@@ -336,6 +340,7 @@ def test_fields_of_torchvision_networks_are_those_of_their_gradients(name, layer
                 setattr(module, key, average)
     make_positive(model)
     geometry = receptive_field(model, model.get_submodule(layer), size)
+    model.double()
     outputs = []
     model.get_submodule(layer).register_forward_hook(lambda *call: outputs.append(call[-1]))
     image = torch.ones((1, 3, *size), dtype=torch.float64, requires_grad=True)

@@ -39,7 +39,7 @@ def test_names_and_units_are_those_of_the_network(case, width):
     found = {}
     for name, module in network.named_modules():
         module.register_forward_hook(
-            lambda module, inputs, output, name=name: found.setdefault(name, output.shape[1])
+            lambda module, inputs, output, name=name: found.update({name: output.shape[1]})
         )
     with torch.inference_mode():
         network(torch.zeros(1, 3, *network.input_size))

@@ -46,7 +46,7 @@ def marked(line):
     return pytest.param(line, marks=[pytest.mark.long] if "paper.yaml" in line else [])
 
 
-@pytest.mark.parametrize("line", map(marked, commands()))
+@pytest.mark.parametrize("line", [*map(marked, commands())])
 def test_a_command_of_the_documents(folder, line):
     words = shlex.split(line)
     if "--list-target-rules" not in words:

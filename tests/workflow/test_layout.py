@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 from layout import Run
-from repository import ROOT, SCRIPTS
+from repository import ROOT
 
 from dissection.config.validation import complete
 
@@ -43,7 +43,7 @@ NOT_DISSECTED = [
 
 def run(**changes):
     config = complete(copy.deepcopy(CONFIG) | changes, SCHEMA, "a.yaml")
-    return Run(config, SCRIPTS)
+    return Run(config)
 
 
 def changed(network, **changes):
@@ -150,7 +150,7 @@ def backwards(value):
 
 def test_the_order_of_keys_changes_no_parameter():
     """Snakemake compares what is printed."""
-    r, other = run(), Run(backwards(run().config), SCRIPTS)
+    r, other = run(), Run(backwards(run().config))
     for name in ("net", "net.2", "own"):
         assert repr(r.source(name)) == repr(other.source(name))
     for name in ("net", "net.2"):

@@ -11,10 +11,11 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(workflow.basedir)
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "workflow")]
+SCRIPTS = ROOT / "scripts"
+sys.path[:0] = [str(SCRIPTS), str(ROOT / "workflow")]
 
 from dissection.activations.top_images import top_images_bytes
-from dissection.config.source_files import imported_files
+from dissection.config.source_files import imported_files, module_files, note_sources
 from dissection.config.validation import complete
 from dissection.downloads.receipts import exchange_problem
 from dissection.errors import InputError
@@ -63,7 +64,7 @@ def completed_config():
 CONFIG = completed_config()
 NETWORKS = CONFIG["networks"]
 DISSECTION = CONFIG["dissection"]
-RUN = Run(CONFIG, ROOT / "scripts")
+RUN = Run(CONFIG)
 RESULTS = RUN.results
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -80,14 +81,31 @@ wildcard_constraints:
 
 
 def code(script):
-    """A script and the library modules that it needs, directly or not.
+    """A note of which files a script consists, with the library modules that it needs.
 
     Snakemake itself watches the script alone, and only its date. Inputs are compared by their
     contents: an edited file reruns what depends on it, a new clone of the same files nothing.
     """
-    scripts = ROOT / "scripts"
-    file = scripts / f"{script}.py"
-    return [shipped(path) for path in [file, *imported_files(file, scripts)]]
+    file = SCRIPTS / f"{script}.py"
+    return noted(script, lambda: [file, *imported_files(file, SCRIPTS)])
+
+
+def loader(wildcards):
+    """A note of the library modules that no script imports by itself, to load a network."""
+    names = RUN.modules(wildcards.network)
+    return noted(
+        "-".join(names),
+        lambda: [file for name in names for file in module_files(name, SCRIPTS)],
+    )
+
+
+def noted(name, files):
+    """One input for many files: every job's lines on the terminal would list dozens."""
+    note = f".snakemake/code/{name}.txt"
+    # Jobs read the Snakefile, too: what they depend on was noted when the run began.
+    if workflow.is_main_process:
+        note_sources(note, files(), ROOT)
+    return note
 
 
 def script_path(name):

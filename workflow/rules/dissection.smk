@@ -33,6 +33,7 @@ rule cache_activations:
     input:
         dataset=RUN.dataset(),
         files=lambda wildcards: RUN.network_files(wildcards.network),
+        loader=loader,
         code=code("cache_activations"),
     output:
         activations=temp(directory(f"{RESULTS}/activations/{{network}}/{{shard}}")),

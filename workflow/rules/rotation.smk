@@ -15,6 +15,7 @@ rule rotate_basis:
         activations=SHARDS,
         labels=rules.pack_labels.output.labels,
         files=lambda wildcards: RUN.network_files(wildcards.network),
+        loader=loader,
         held_out=lambda wildcards: RUN.held_out(wildcards.network),
         code=code("rotate_basis"),
     output:

@@ -2,8 +2,12 @@
 
 import ast
 import functools
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from dissection.jobs.files import whole_file
 
 
 def imported_files(source: str | Path, root: str | Path) -> list[Path]:
@@ -43,6 +47,32 @@ def module_files(module: str, root: str | Path) -> list[Path]:
         As of `imported_files`; empty if the module lies elsewhere.
     """
     return _files_of([module], Path(root))
+
+
+def note_sources(note: str | Path, files: Iterable[Path], root: Path) -> None:
+    """Write which contents source files have, unless that is what the note says already.
+
+    Parameters
+    ----------
+    note : path
+        A line a file: the SHA-256 of its contents and its path below ``root``. A first one has the
+        date of the newest file: it may stand in for one that somebody deleted.
+    files : iterable of Path
+    root : Path
+    """
+    files, note = list(files), Path(note)
+    lines = (
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(root).as_posix()}\n"
+        for file in files
+    )
+    text, first = "".join(lines), not note.exists()
+    if not first and note.read_text(encoding="utf-8") == text:
+        return
+    with whole_file(note) as path:
+        path.write_text(text, encoding="utf-8")
+        if first:
+            newest = max((file.stat().st_mtime for file in files), default=0)
+            os.utime(path, (newest, newest))
 
 
 def _files_of(names: Iterable[str], root: Path) -> list[Path]:
