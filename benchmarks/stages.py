@@ -93,6 +93,7 @@ def cache(dataset: str, folder: str, shards: int, batch_size: int, threads: int)
         wildcards={"network": "alexnet", "shard": "0"},
         params={
             "network": NETWORK,
+            "layers": ["conv5"],
             "shards": shards,
             "batch_size": batch_size,
             "precision": "float16",
@@ -129,7 +130,7 @@ def thresholds(activations: str, layer: str, file: str, threads: int) -> Stage:
         "compute_thresholds",
         threads,
         input={"activations": [activations]},
-        output={"thresholds": file},
+        output={"thresholds": file, "cannot_fire": str(Path(file).with_name("cannot_fire.json"))},
         wildcards={"layer": layer},
         params={"quantile": QUANTILE},
     )
@@ -157,6 +158,7 @@ def score(labels: str, folder: str, samples: int) -> Stage:
             "tallies": [f"{folder}/tally.npz"],
             "chances": [f"{folder}/chance.npz"],
             "labels": labels,
+            "cannot_fire": f"{folder}/cannot_fire.json",
         },
         output={"units": f"{folder}/units.csv", "detectors": f"{folder}/detectors.csv"},
         params={"iou_threshold": 0.04, "bootstrap_samples": samples, "seed": SEED},

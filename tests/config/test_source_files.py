@@ -2,13 +2,14 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 from repository import ROOT
 
-from dissection.config.source_files import imported_files, module_files
+from dissection.config.source_files import imported_files, module_files, note_sources
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 
@@ -123,3 +124,26 @@ def test_no_module_of_the_library_that_a_script_needs_is_missed(script, imported
     path = ROOT / f"scripts/{script}.py"
     found = {str(path) for path in imported_files(path, ROOT / "scripts")}
     assert set(imported[script]) <= found
+
+
+def test_a_note_changes_with_the_contents_of_files_alone(tmp_path):
+    file, other = tmp_path / "a.py", tmp_path / "nets/b.py"
+    other.parent.mkdir()
+    for path, date in ((file, 1_000_000_000), (other, 1_200_000_000)):
+        path.write_text(f"# {path.name}")
+        os.utime(path, (date, date))
+    note = tmp_path / "notes/code.txt"
+
+    def noted():
+        note_sources(note, [file, other], tmp_path)
+        return note.read_text(), note.stat().st_mtime
+
+    text, date = noted()
+    assert [line.split()[1] for line in text.splitlines()] == ["a.py", "nets/b.py"]
+    assert date == 1_200_000_000, "one that somebody deleted comes again as it was"
+    file.touch()
+    assert noted() == (text, date)
+    file.write_text("# another")
+    os.utime(file, (1_100_000_000, 1_100_000_000))  # an older file in its place, as `cp -p` puts it
+    assert noted()[0] != text
+    assert noted()[1] > 1_700_000_000, "what depends on it is older"

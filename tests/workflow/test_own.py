@@ -243,6 +243,7 @@ def test_edited_masks_and_labels_are_imported_anew(data_run):
 
 def test_missing_folder_is_named(tmp_path):
     folder = clone(tmp_path / "netdissect")
+    write(folder, "Your own network")
     write(folder, "Your own data")
     result = snakemake(folder, "--dry-run", config="config/my_data.yaml")
     assert result.returncode != 0
