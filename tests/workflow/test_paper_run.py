@@ -17,6 +17,7 @@ from paper_files import BRODEN, CHECKPOINT, LABELS, SCENES, ZOO, write_files
 from repository import ROOT
 from workflow_runs import clone, planned, snakemake
 
+from dissection.config.validation import complete
 from dissection.downloads.registry import read_registry
 from dissection.networks.load import open_network
 
@@ -312,9 +313,9 @@ def test_downloaded_files_give_what_files_put_by_hand_give(downloaded, run):
 def test_checkpoint_of_places365_is_opened_from_its_note(downloaded, files, monkeypatch):
     folder, _ = downloaded
     monkeypatch.chdir(folder)
-    spec = yaml.safe_load(Path("config/paper.yaml").read_text())["networks"][
-        "resnet50_places365_pytorch"
-    ]
+    file, schema = Path("config/paper.yaml"), Path("workflow/schemas/config.schema.yaml")
+    config = complete(yaml.safe_load(file.read_text()), yaml.safe_load(schema.read_text()), file)
+    spec = config["networks"]["resnet50_places365_pytorch"]
     model = open_network(spec, [note_of(RESNET)], "resnet50_places365_pytorch").model
     saved = torch.load(files / CHECKPOINT, weights_only=True)["state_dict"]
     assert all(name.startswith("module.") for name in saved)
