@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from repository import ROOT
 
 from dissection.errors import InputError
 from dissection.jobs.schemas import read_yaml, schema_problems, with_defaults, with_numbers
@@ -138,3 +139,16 @@ def test_a_file_that_is_missing_and_keys_that_only_look_alike(tmp_path):
         read_yaml(tmp_path / "none.yaml")
     (tmp_path / "a.yaml").write_text("1: a\n'1': b\nx: &n {y: 1}\nz: {<<: *n, y: 2}\n")
     assert read_yaml(tmp_path / "a.yaml") == {1: "a", "1": "b", "x": {"y": 1}, "z": {"y": 2}}
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        path
+        for part in ("config", "profiles", "workflow")
+        for path in (ROOT / part).rglob("*.yaml")
+    ),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_the_project_s_own_files_say_nothing_twice(path):
+    read_yaml(path)

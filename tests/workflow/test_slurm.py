@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.workflow, pytest.mark.skipif(missing() != "", reason=m
 # Of this cluster: small nodes, and an answer at once.
 SITE = (
     *("--cores", "2", "--max-threads", "2", "--latency-wait", "10"),
+    *("--set-threads", "cache_activations=2"),  # one on each node
     *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
 )
 
