@@ -12,7 +12,7 @@ min_version("9.0")
 # A configuration given with --configfile replaces the default one; it is not merged into it.
 if not workflow.configfiles:
 
-    configfile: str(Path(workflow.basedir) / "config/config.yaml")
+    configfile: workflow.source_path("config/config.yaml")
 
 
 include: "workflow/rules/common.smk"

@@ -15,10 +15,19 @@ pytestmark = pytest.mark.workflow
 ODD = "my data (1), 'new'"
 
 
-def run(folder, *arguments):
+MODULE = f"""
+configfile: "odd.yaml"
+module dissection:
+    snakefile: "{ROOT / "Snakefile"}"
+    config: config
+use rule * from dissection as dissection_*
+"""
+
+
+def run(folder, *arguments, snakefile=ROOT / "Snakefile"):
     """Run the repository's own Snakefile, which it may not write to, in another folder."""
-    line = [*(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--cores", "1", "--configfile", "odd.yaml", *arguments)]  # fmt: skip
+    line = [*(sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(snakefile)),
+            *("--configfile", "odd.yaml", "--cores", "1")]  # fmt: skip
     return subprocess.run(
         line, cwd=folder, env=environment(), text=True, timeout=600, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -78,6 +87,15 @@ def test_all_else_is_planned(folder):
         assert f"rule {rule}:" in result.stdout
     assert "odd/dissection/net/features-0-/units.csv" in result.stdout
     assert "odd/dissection/net/a-b-c/units.csv" in result.stdout
+
+
+def test_a_workflow_takes_this_one_as_a_module(copy):
+    (copy / "Snakefile").write_text(MODULE)
+    target = "dissection_slide04_broden"
+    result = run(copy, target, snakefile="Snakefile")
+    assert result.returncode == 0, result.stdout
+    assert (copy / "results/odd/figures/slide04_broden.png").stat().st_size > 0
+    assert not (copy / "results/odd/activations").exists()
 
 
 @pytest.mark.parametrize("change", ["older mask", "older table", "other image", "dates alone"])

@@ -1,8 +1,6 @@
 # Helpers only: the configuration, where results lie, what a rule's script depends on, and what a
 # job needs.
 
-import json
-import math
 import os
 import shlex
 import sys
@@ -10,21 +8,19 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(workflow.basedir)
+# Not workflow.basedir, which is that of a workflow that takes this one as a module.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 SCRIPTS = ROOT / "scripts"
 sys.path[:0] = [str(SCRIPTS), str(ROOT / "workflow")]
 
-from dissection.activations.top_images import top_images_bytes
 from dissection.config.source_files import imported_files, module_files, note_sources
 from dissection.config.validation import complete
 from dissection.downloads.receipts import exchange_problem
 from dissection.errors import InputError
-from dissection.jobs.arrays import ARRAY_FILE_ERRORS, array_shape
 from dissection.jobs.fingerprints import fingerprint
 from dissection.jobs.schemas import read_yaml
-from dissection.rotation.turns import rotation_bytes
-from dissection.scoring.memory import scoring_bytes, tally_bytes, thresholds_bytes
 from layout import Run
+from needs import Sizes, memory, minutes
 
 # Snakemake starts a script's job by a line for the shell in which this path stands as it is.
 if shlex.quote(sys.executable) != sys.executable:
@@ -65,6 +61,7 @@ CONFIG = completed_config()
 NETWORKS = CONFIG["networks"]
 DISSECTION = CONFIG["dissection"]
 RUN = Run(CONFIG)
+SIZES = Sizes(CONFIG)
 RESULTS = RUN.results
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
@@ -90,15 +87,6 @@ def code(script):
     return noted(script, lambda: [file, *imported_files(file, SCRIPTS)])
 
 
-def loader(wildcards):
-    """A note of the library modules that no script imports by itself, to load a network."""
-    names = RUN.modules(wildcards.network)
-    return noted(
-        "-".join(names),
-        lambda: [file for name in names for file in module_files(name, SCRIPTS)],
-    )
-
-
 def noted(name, files):
     """One input for many files: every job's lines on the terminal would list dozens."""
     note = f".snakemake/code/{name}.txt"
@@ -106,6 +94,19 @@ def noted(name, files):
     if workflow.is_main_process:
         note_sources(note, files(), ROOT)
     return note
+
+
+def loader(network):
+    """A note of the library modules that no script imports by itself, to load a network."""
+    names = RUN.modules(network)
+    return noted(
+        "-".join(names),
+        lambda: [file for name in names for file in module_files(name, SCRIPTS)],
+    )
+
+
+# All of them now: Snakemake lists a folder once, and files that come later do not exist for it.
+LOADERS = {network: loader(network) for network in NETWORKS}
 
 
 def script_path(name):
@@ -125,43 +126,6 @@ def neutral(value):
 def literal(value):
     """A text of the user's as a parameter: braces in it are no wildcards."""
     return lambda wildcards: value
-
-
-def memory(least, more=None):
-    """MB for a job: `least`, and what its data take; a second attempt gets twice that.
-
-    `more` tells the latter, in bytes, from the job's wildcards and inputs, as the library's modules
-    named `memory` and `turns` reckon it.
-    """
-
-    def mem_mb(wildcards, input, attempt):
-        try:
-            size = more(wildcards, input) if more else 0
-        except ARRAY_FILE_ERRORS:
-            # Inputs that another job makes, of the same group or earlier: they count nothing yet.
-            # A damaged one is a matter of the job.
-            size = 0
-        return attempt * (least + math.ceil(size / 1e6))
-
-    return mem_mb
-
-
-def maps_shape(wildcards, input):
-    """Images, units, height and width of the activations of a job's layer."""
-    folders = input.activations
-    folders = [folders] if isinstance(folders, str) else folders
-    shapes = [array_shape(f"{folder}/{wildcards.layer}.npy") for folder in folders]
-    return sum(shape[0] for shape in shapes), *shapes[0][1:]
-
-
-def label_count(input):
-    """How many labels a job's data set has."""
-    return len(json.loads(Path(input.labels, "store.json").read_text())["names"]) - 1
-
-
-def minutes(limit):
-    """Time for a job; a second attempt gets twice that."""
-    return lambda wildcards, attempt: attempt * limit
 
 
 def refuse_exchanged_files():

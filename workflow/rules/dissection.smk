@@ -8,32 +8,12 @@ SHARDS = expand(
 )
 
 
-def thresholds_size(wildcards, input):
-    return thresholds_bytes(maps_shape(wildcards, input)[1])
-
-
-def top_images_size(wildcards, input):
-    images, units, height, width = maps_shape(wildcards, input)
-    kept = min(images, DISSECTION["top_images"])
-    return top_images_bytes(units, kept, height * width)
-
-
-def tally_size(wildcards, input):
-    units = maps_shape(wildcards, input)[1]
-    return tally_bytes(DISSECTION["bootstrap_blocks"], units, label_count(input))
-
-
-def scoring_size(wildcards, input):
-    blocks, units, labels = array_shape(input.tallies[0], "intersection")
-    return scoring_bytes(blocks, units, labels - 1, DISSECTION["bootstrap_samples"])
-
-
 rule cache_activations:
     """Run a network over one shard of the images and keep the activation maps of all its layers."""
     input:
         dataset=RUN.dataset(),
         files=lambda wildcards: RUN.network_files(wildcards.network),
-        loader=loader,
+        loader=lambda wildcards: LOADERS[wildcards.network.partition("@")[0]],
         code=code("cache_activations"),
     output:
         activations=temp(directory(f"{RESULTS}/activations/{{network}}/{{shard}}")),
@@ -101,7 +81,7 @@ rule compute_thresholds:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=memory(2000, thresholds_size),
+        mem_mb=memory(2000, SIZES.thresholds),
         runtime=minutes(60),
     params:
         quantile=DISSECTION["quantile"],
@@ -125,7 +105,7 @@ rule summarize_activations:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory(2000, top_images_size),
+        mem_mb=memory(2000, SIZES.top_images),
         runtime=minutes(60),
     params:
         top_images=DISSECTION["top_images"],
@@ -151,7 +131,7 @@ rule tally_overlaps:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=memory(2000, tally_size),
+        mem_mb=memory(2000, SIZES.tally),
         runtime=minutes(60),
     params:
         shards=DISSECTION["shards"],
@@ -188,7 +168,7 @@ rule score_units:
     conda:
         "../../environment.yml"
     resources:
-        mem_mb=memory(2000, scoring_size),
+        mem_mb=memory(2000, SIZES.scoring),
         runtime=minutes(60),
     params:
         iou_threshold=DISSECTION["iou_threshold"],

@@ -1,21 +1,13 @@
 # From: a layer's activations, packed labels, the network. Makes: rotation.csv.
 
 
-def rotation_size(wildcards, input):
-    images, units = maps_shape(wildcards, input)[:2]
-    bases = len(CONFIG["rotation"]["seeds"]) * len(CONFIG["rotation"]["alphas"])
-    return rotation_bytes(
-        images, units, label_count(input), bases, DISSECTION["threads"]
-    )
-
-
 rule rotate_basis:
     """Dissect a layer in bases that are rotated step by step towards random ones."""
     input:
         activations=SHARDS,
         labels=rules.pack_labels.output.labels,
         files=lambda wildcards: RUN.network_files(wildcards.network),
-        loader=loader,
+        loader=lambda wildcards: LOADERS[wildcards.network.partition("@")[0]],
         held_out=lambda wildcards: RUN.held_out(wildcards.network),
         code=code("rotate_basis"),
     output:
@@ -28,7 +20,7 @@ rule rotate_basis:
         "../../environment.yml"
     threads: DISSECTION["threads"]
     resources:
-        mem_mb=memory(3000, rotation_size),
+        mem_mb=memory(3000, SIZES.rotation),
         runtime=minutes(720),
         # For the network's own accuracy; the rest is computed without one.
         gpu=lambda wildcards: GPU if RUN.held_out(wildcards.network) else 0,
