@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dissection.config.source_files import module_files
+from dissection.config.source_files import SourceTree
 from dissection.jobs.files import layer_file_name
 from dissection.networks.sources import downloads, modules, own_files
 from dissection.training.settings import decisive_settings, own_settings
@@ -256,7 +256,7 @@ def _note(download: str) -> str:
 
 @functools.cache
 def _own_code(*names: str) -> list[str]:
-    return [os.path.relpath(file) for name in names for file in module_files(name, Path())]
+    return [os.path.relpath(file) for name in names for file in SourceTree(Path()).module(name)]
 
 
 def _any(names: Iterable[str]) -> str:

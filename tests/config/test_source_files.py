@@ -9,7 +9,7 @@ import sys
 import pytest
 from repository import ROOT
 
-from dissection.config.source_files import imported_files, module_files, note_sources
+from dissection.config.source_files import SourceTree, note_sources
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 
@@ -37,10 +37,10 @@ def test_a_module_with_its_packages_and_all_that_they_import(tmp_path):
         *("nets/__init__.py", "nets/blocks/__init__.py", "nets/blocks/conv.py"),
         *("nets/sizes.py", "nets/small.py", "nets/tools.py", "util/deep.py"),
     ]
-    assert names(tmp_path, module_files("nets.small", tmp_path)) == expected
-    assert module_files("torch", tmp_path) == []
-    assert module_files("nets.none", tmp_path) == [tmp_path / "nets/__init__.py"]
-    assert names(tmp_path, imported_files(tmp_path / "util/other.py", tmp_path)) == []
+    assert names(tmp_path, SourceTree(tmp_path).module("nets.small")) == expected
+    assert SourceTree(tmp_path).module("torch") == []
+    assert SourceTree(tmp_path).module("nets.none") == [tmp_path / "nets/__init__.py"]
+    assert names(tmp_path, SourceTree(tmp_path).imported(tmp_path / "util/other.py")) == []
 
 
 HEAD = "import typing\nimport typing as t\nfrom typing import TYPE_CHECKING\n"
@@ -77,7 +77,7 @@ def test_imports_for_type_checkers_are_no_inputs(tmp_path, condition, body, othe
     source = tmp_path / "source.py"
     source.write_text(HEAD + branches + nested)
     expected = ["one", "three"] * body + ["two", "four"] * otherwise
-    found = names(tmp_path, imported_files(source, tmp_path))
+    found = names(tmp_path, SourceTree(tmp_path).imported(source))
     assert found == sorted(f"{name}.py" for name in expected)
 
 
@@ -85,7 +85,7 @@ def test_a_package_comes_before_a_module_of_its_name(tmp_path):
     (tmp_path / "net").mkdir()
     (tmp_path / "net/__init__.py").write_text("")
     (tmp_path / "net.py").write_text("")
-    assert names(tmp_path, module_files("net", tmp_path)) == ["net/__init__.py"]
+    assert names(tmp_path, SourceTree(tmp_path).module("net")) == ["net/__init__.py"]
 
 
 # What takes seconds is imported once; a copy of the process imports what a script does.
@@ -122,7 +122,7 @@ def imported():
 def test_no_module_of_the_library_that_a_script_needs_is_missed(script, imported):
     """What is imported when the script starts is among the files found."""
     path = ROOT / f"scripts/{script}.py"
-    found = {str(path) for path in imported_files(path, ROOT / "scripts")}
+    found = {str(path) for path in SourceTree(ROOT / "scripts").imported(path)}
     assert set(imported[script]) <= found
 
 

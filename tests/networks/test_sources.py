@@ -10,7 +10,7 @@ import pytest
 import yaml
 from repository import ROOT, SCRIPTS
 
-from dissection.config.source_files import module_files
+from dissection.config.source_files import SourceTree
 from dissection.downloads.registry import read_registry
 from dissection.networks.preprocessing import KEYS
 from dissection.networks.sources import (
@@ -113,4 +113,4 @@ def test_the_modules_that_load_a_network_are_known_though_no_script_imports_them
     for key in SOURCES:
         (name, *_) = modules({key: {"function": "m:f"}})
         file = importlib.import_module(name).__file__
-        assert SCRIPTS / file in module_files(name, SCRIPTS)
+        assert SCRIPTS / file in SourceTree(SCRIPTS).module(name)

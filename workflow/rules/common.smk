@@ -13,7 +13,7 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[
 SCRIPTS = ROOT / "scripts"
 sys.path[:0] = [str(SCRIPTS), str(ROOT / "workflow")]
 
-from dissection.config.source_files import imported_files, module_files, note_sources
+from dissection.config.source_files import SourceTree, note_sources
 from dissection.config.validation import complete
 from dissection.downloads.receipts import exchange_problem
 from dissection.errors import InputError
@@ -61,6 +61,7 @@ CONFIG = completed_config()
 NETWORKS = CONFIG["networks"]
 DISSECTION = CONFIG["dissection"]
 RUN = Run(CONFIG)
+LIBRARY = SourceTree(SCRIPTS)
 SIZES = Sizes(CONFIG)
 RESULTS = RUN.results
 LOGS = f"{RESULTS}/logs"
@@ -84,7 +85,7 @@ def code(script):
     contents: an edited file reruns what depends on it, a new clone of the same files nothing.
     """
     file = SCRIPTS / f"{script}.py"
-    return noted(script, lambda: [file, *imported_files(file, SCRIPTS)])
+    return noted(script, lambda: [file, *LIBRARY.imported(file)])
 
 
 def noted(name, files):
@@ -101,7 +102,7 @@ def loader(network):
     names = RUN.modules(network)
     return noted(
         "-".join(names),
-        lambda: [file for name in names for file in module_files(name, SCRIPTS)],
+        lambda: [file for name in names for file in LIBRARY.module(name)],
     )
 
 

@@ -1,7 +1,6 @@
 """Which source files a piece of Python code consists of."""
 
 import ast
-import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
@@ -10,8 +9,8 @@ from pathlib import Path
 from dissection.jobs.files import whole_file
 
 
-def imported_files(source: str | Path, root: str | Path) -> list[Path]:
-    """Find the files that a source file imports from a folder, directly or not.
+class SourceTree:
+    """The Python files below a folder, of which each is read once.
 
     Nothing is run, so modules that are named only at run time are not found. A file with an error
     in it is found, but what it imports is not. Imports that are for type checkers alone, as below
@@ -19,34 +18,74 @@ def imported_files(source: str | Path, root: str | Path) -> list[Path]:
 
     Parameters
     ----------
-    source : path
-        A Python file.
     root : path
         Folder in which modules are looked for; those elsewhere are left out.
-
-    Returns
-    -------
-    list of Path
-        Below ``root``, sorted, without the source itself unless it is imported.
     """
-    return _files_of(_imported_names(Path(source), Path(root)), Path(root))
 
+    def __init__(self, root: str | Path) -> None:
+        self._root = Path(root)
+        self._imports: dict[Path, list[str]] = {}
+        self._files: dict[str, list[Path]] = {}
 
-def module_files(module: str, root: str | Path) -> list[Path]:
-    """Find the files, in a folder, of a module, its packages and all that they import.
+    def imported(self, source: str | Path) -> list[Path]:
+        """Find the files that a file imports, directly or not.
 
-    Parameters
-    ----------
-    module : str
-        Dotted name.
-    root : path
+        Parameters
+        ----------
+        source : path
+            A Python file.
 
-    Returns
-    -------
-    list of Path
-        As of `imported_files`; empty if the module lies elsewhere.
-    """
-    return _files_of([module], Path(root))
+        Returns
+        -------
+        list of Path
+            Below the root, sorted, without the source itself unless it is imported.
+        """
+        return self._reached(self._imported_names(Path(source)))
+
+    def module(self, name: str) -> list[Path]:
+        """Find the files of a module, its packages and all that they import.
+
+        Parameters
+        ----------
+        name : str
+            Dotted name.
+
+        Returns
+        -------
+        list of Path
+            As of `imported`; empty if the module lies elsewhere.
+        """
+        return self._reached([name])
+
+    def _reached(self, names: Iterable[str]) -> list[Path]:
+        found: set[Path] = set()
+        waiting, seen = list(names), set()
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            seen.add(name)
+            for path in self._run_for(name):
+                if path not in found:
+                    found.add(path)
+                    waiting += self._imported_names(path)
+        return sorted(found)
+
+    def _run_for(self, name: str) -> list[Path]:
+        """The files of a module and of the packages that it is in, which are run before it."""
+        if name not in self._files:
+            package, _, _ = name.rpartition(".")
+            base = self._root.joinpath(*name.split("."))
+            # Of a package and a module of one name, Python takes the package.
+            own = [base / "__init__.py", base.with_name(f"{base.name}.py")]
+            own = [path for path in own if path.is_file()][:1]
+            self._files[name] = [*(self._run_for(package) if package else []), *own]
+        return self._files[name]
+
+    def _imported_names(self, path: Path) -> list[str]:
+        if path not in self._imports:
+            self._imports[path] = list(_imported_names(path, self._root))
+        return self._imports[path]
 
 
 def note_sources(note: str | Path, files: Iterable[Path], root: Path) -> None:
@@ -75,22 +114,6 @@ def note_sources(note: str | Path, files: Iterable[Path], root: Path) -> None:
             os.utime(path, (newest, newest))
 
 
-def _files_of(names: Iterable[str], root: Path) -> list[Path]:
-    found: set[Path] = set()
-    waiting = list(names)
-    while waiting:
-        steps = waiting.pop().split(".")
-        for end in range(1, len(steps) + 1):  # a module's packages are run before it
-            base = root.joinpath(*steps[:end])
-            for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
-                if path.is_file():
-                    if path not in found:
-                        found.add(path)
-                        waiting += _imported_names(path, root)
-                    break  # of a package and a module of one name, Python takes the package
-    return sorted(found)
-
-
 def _imported_names(path: Path, root: Path) -> Iterator[str]:
     """Dotted names that a file imports; of `from a import b` both a and a.b."""
     for node in _import_statements(path.read_bytes()):
@@ -107,26 +130,26 @@ def _imported_names(path: Path, root: Path) -> Iterator[str]:
             yield from (f"{package}.{alias.name}".lstrip(".") for alias in node.names)
 
 
-# Snakemake reads the rules once a job, and most scripts import the same modules.
-@functools.cache
-def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
+def _import_statements(source: bytes) -> list[ast.Import | ast.ImportFrom]:
     """Return the import statements of a source that can run; none if it has an error."""
     try:
-        nodes = _nodes_that_run(ast.parse(source))
+        statements = _statements_that_run(ast.parse(source))
     except (SyntaxError, ValueError):
-        return ()
-    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+        return []
+    return [node for node in statements if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
-def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield all nodes but those of branches that are never taken."""
+def _statements_that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all statements but those of branches that are never taken."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         yield node
         taken = _truth(node.test) if isinstance(node, ast.If) else None
         if taken is None:
-            waiting += ast.iter_child_nodes(node)
+            # There are no imports within expressions, which are most of the nodes.
+            for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+                waiting += getattr(node, block, ())
         else:
             waiting += node.body if taken else node.orelse
 
