@@ -9,10 +9,13 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
+# Not workflow.basedir, which is that of a workflow that takes this one as a module.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+
 # A configuration given with --configfile replaces the default one; it is not merged into it.
 if not workflow.configfiles:
 
-    configfile: workflow.source_path("config/config.yaml")
+    configfile: str(ROOT / "config/config.yaml")
 
 
 include: "workflow/rules/common.smk"

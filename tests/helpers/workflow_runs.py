@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from repository import ROOT
+from snakemake_starts import start
 
 NOT_IN_A_CLONE = {".git", ".venv", ".snakemake", "results", "resources", "tests"}
 COMPILED = {".pyc", ".nbi", ".nbc"}
@@ -39,11 +40,13 @@ def clone(folder: Path) -> Path:
 
 
 def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
-    return [
-        # Not --configfile last: it would take targets for more configurations.
-        *(sys.executable, "-m", "snakemake", "--configfile", config, "--cores", str(cores)),
-        *arguments,
-    ]
+    """Return the line that starts Snakemake, as a process of its own."""
+    return [sys.executable, "-m", "snakemake", *_arguments(*arguments, config=config, cores=cores)]
+
+
+def _arguments(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
+    # Not --configfile last: it would take targets for more configurations.
+    return ["--configfile", config, "--cores", str(cores), *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -52,18 +55,11 @@ def environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in tests_alone}
 
 
-def snakemake(folder: Path, *arguments: str, **options) -> subprocess.CompletedProcess:
-    """Run Snakemake there and return what it printed."""
-    return subprocess.run(
-        command(*arguments, **options),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
+def snakemake(
+    folder: Path, *arguments: str, seconds: int = 1800, **options
+) -> subprocess.CompletedProcess:
+    """Run Snakemake there, for so long at most, and return what it printed."""
+    return start(_arguments(*arguments, **options), folder, environment(), seconds)
 
 
 def planned(folder: Path, *arguments: str, **options) -> set[str]:

@@ -1,11 +1,9 @@
 """Odd configurations, given to Snakemake: refused in a few lines, or accepted for a reason."""
 
-import subprocess
-
 import pytest
 import yaml
 from odd_configurations import CASES, REFUSED, TEXTS, drawn
-from workflow_runs import clone, command, environment
+from workflow_runs import clone, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.long]
 SECONDS = 120  # a dry run of so little takes less than ten
@@ -22,14 +20,12 @@ def folder(tmp_path_factory):
 
 def dry_run(folder, content):
     (folder / "odd.yaml").write_bytes(content)
-    return subprocess.run(
-        command("--dry-run", "--quiet", config="odd.yaml"), cwd=folder, env=environment(),
-        text=True, timeout=SECONDS, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    return snakemake(folder, "--dry-run", "--quiet", config="odd.yaml", seconds=SECONDS)
 
 
 def assert_refused(result):
     assert result.returncode, "accepted in silence"
+    assert result.returncode > 0, f"after {SECONDS} s there was no answer"
     assert "Traceback" not in result.stdout, result.stdout
     assert len(result.stdout.splitlines()) <= LINES, result.stdout
 

@@ -2,13 +2,12 @@
 
 import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 import yaml
 from mask_folder import small_data
 from repository import ROOT
+from snakemake_starts import start
 from workflow_runs import environment
 
 pytestmark = pytest.mark.workflow
@@ -26,12 +25,8 @@ use rule * from dissection as dissection_*
 
 def run(folder, *arguments, snakefile=ROOT / "Snakefile"):
     """Run the repository's own Snakefile, which it may not write to, in another folder."""
-    line = [*(sys.executable, "-m", "snakemake", *arguments, "--snakefile", str(snakefile)),
-            *("--configfile", "odd.yaml", "--cores", "1")]  # fmt: skip
-    return subprocess.run(
-        line, cwd=folder, env=environment(), text=True, timeout=600, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    line = [*arguments, "--snakefile", str(snakefile), "--configfile", "odd.yaml", "--cores", "1"]
+    return start(line, folder, environment())
 
 
 @pytest.fixture(scope="module")

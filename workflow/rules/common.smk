@@ -8,8 +8,6 @@ from pathlib import Path
 
 import yaml
 
-# Not workflow.basedir, which is that of a workflow that takes this one as a module.
-ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 SCRIPTS = ROOT / "scripts"
 sys.path[:0] = [str(SCRIPTS), str(ROOT / "workflow")]
 
