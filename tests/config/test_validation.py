@@ -370,6 +370,17 @@ def test_paths_that_snakemake_cannot_take(path, key, text):
     assert "should be a path, without braces" in message(config)
 
 
+def test_layers_with_one_name_for_files():
+    config = read("smoke.yaml")
+    config["networks"]["own"] = {
+        "layers": ["a.b", "a/b", "a-b"],
+        "torchvision": {"name": "alexnet"},
+    }
+    assert "networks.own.layers: the files of 'a-b' would have the names of those of 'a/b'." in (
+        message(config)
+    )
+
+
 def test_networks_with_one_title_for_figures():
     config = read("smoke.yaml")
     config["networks"]["gap"]["title"] = "AlexNet"

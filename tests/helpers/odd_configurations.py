@@ -118,7 +118,7 @@ CASES: dict[str, tuple[dict, str]] = {
     "no run": (changed(("run", DELETE)), REFUSED),
     "no layers": (changed(("networks/gap/layers", [])), REFUSED),
     # ---- too many, too few
-    "more shards than images": (changed(("dissection/shards", 4096)), "some shards are empty"),
+    "more shards than images": (changed(("dissection/shards", 256)), "some shards are empty"),
     "a million shards": (changed(("dissection/shards", 10**6)), REFUSED),
     "fewer images than a batch": (changed(("training_set/images", 3)), REFUSED),
     "one alpha": (changed(("rotation/alphas", [1])), REFUSED),

@@ -107,16 +107,23 @@ def test_buffers_of_a_model_are_no_settings():
         ("my_networks.none:build", "no module 'my_networks.none'"),
         ("my_networks.small.inner:build", r"no module 'my_networks\.small\.inner'"),
         ("no_networks.small:build", "no module 'no_networks.small'"),
+        ("my_networks.small:bild", r"small\.py is called 'bild'\. Did you mean 'build'"),
+        ("json:build", "nothing in .* is called 'build'"),
     ],
 )
-def test_modules_that_are_nowhere_are_refused_before_anything_runs(function, message):
+def test_what_is_nowhere_is_refused_before_anything_runs(function, message):
     with pytest.raises(InputError, match=message):
         check({"function": function})
     assert "my_networks" not in sys.modules
 
 
 @pytest.mark.parametrize(
-    "function", ["my_networks.small:build", "my_networks:build", "json.decoder:x", "torch:x"]
+    "function",
+    [
+        *("my_networks.small:build", "my_networks:raise_if_run"),
+        *("json.decoder:JSONDecoder", "json:loads", "json:codecs", "json.scanner:NUMBER_RE"),
+        "torch:only_a_run_can_tell",
+    ],
 )
 def test_modules_of_the_working_directory_and_installed_ones_are_found(function):
     check({"function": function})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dissection.errors import InputError, did_you_mean
+from dissection.jobs.files import layer_file_name
 from dissection.jobs.schemas import schema_problems, with_defaults, with_numbers
 from dissection.networks.sources import (
     SOURCES,
@@ -55,7 +56,7 @@ def complete(
     if not problems:
         config = with_defaults(config, schema)
         problems = [
-            *_title_problems(config["networks"]),
+            *_name_problems(config["networks"]),
             *_source_problems(config["networks"]),
             *_reference_problems(config),
             *_training_problems(config),
@@ -126,13 +127,21 @@ def _downloadable(source: str, registry: Registry) -> list[str]:
     ]
 
 
-def _title_problems(networks: dict) -> Iterator[str]:
-    """Yield a message for every network that figures could not tell from another one."""
+def _name_problems(networks: dict) -> Iterator[str]:
+    """Yield a message for what figures or files could not tell from something else."""
     names: dict[str, str] = {}
     for name, network in networks.items():
         other = names.setdefault(network.get("title", name), name)
         if other != name:
             yield f"networks.{name}.title: networks.{other} is called the same in figures."
+        layers: dict[str, str] = {}
+        for layer in network["layers"]:
+            other = layers.setdefault(layer_file_name(layer), layer)
+            if other != layer:
+                yield (
+                    f"networks.{name}.layers: the files of '{layer}' would have the names of those "
+                    f"of '{other}'. Dissect one of them in another network of the same source."
+                )
 
 
 def _reference_problems(config: dict) -> Iterator[str]:

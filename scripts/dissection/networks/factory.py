@@ -1,5 +1,6 @@
 """A user's own network, made by a function of the user's own."""
 
+import ast
 import importlib.util
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
-from dissection.errors import InputError
+from dissection.errors import InputError, did_you_mean
 from dissection.networks.loaded import Loaded
 from dissection.networks.preprocessing import chosen_settings
 from dissection.networks.state_dicts import load_weights
@@ -19,9 +20,9 @@ from dissection.networks.users_code import users_code
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Refuse modules that are nowhere; nothing of theirs is run."""
+    """Refuse modules that are nowhere, and functions that they lack; nothing of theirs is run."""
     place = options["function"]
-    module = place.partition(":")[0]
+    module, _, function = place.partition(":")
     top, *steps = module.split(".")
     with _searching(Path.cwd()):
         found = importlib.util.find_spec(top)
@@ -34,6 +35,33 @@ def check(options: Mapping[str, Any]) -> None:
             f"The function {place} cannot be found: there is no module '{module}' in {Path.cwd()}, "
             "nor is it installed."
         )
+    if found.origin and found.origin.endswith(".py"):
+        names = _bound_names(Path(found.origin))
+        if names and function not in names:
+            raise InputError(
+                f"The function {place} cannot be found: nothing in {found.origin} is called "
+                f"'{function}'.{did_you_mean(function, names)}"
+            )
+
+
+def _bound_names(source: Path) -> set[str]:
+    """What a file gives names to, anywhere in it; nothing if only a run can tell."""
+    names: set[str] = set()
+    try:
+        nodes = list(ast.walk(ast.parse(source.read_bytes())))
+    except (OSError, SyntaxError, ValueError):
+        return set()  # running it tells more
+    for node in nodes:
+        match node:
+            case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+                names.add(name)
+            case ast.Name(name, ast.Store()):
+                names.add(name)
+            case ast.Import(aliases) | ast.ImportFrom(names=aliases):
+                names |= {alias.asname or alias.name.partition(".")[0] for alias in aliases}
+            case ast.Call(ast.Name("globals" | "exec")):
+                return set()
+    return set() if names & {"*", "__getattr__"} else names
 
 
 def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str] | None) -> Loaded:
