@@ -13,7 +13,7 @@ from typing import Any
 
 from dissection.config.source_files import module_files
 from dissection.jobs.files import layer_file_name
-from dissection.networks.sources import downloads, modules, own_files
+from dissection.networks.sources import downloads, modules, own_files, released_download
 from dissection.training.settings import decisive_settings, own_settings
 
 
@@ -108,10 +108,11 @@ class Run:
     def source(self, network: str) -> dict[str, Any]:
         """Return what opens the network: its entry without what changes no activation.
 
-        That is the title, the layers, and of a trained network how it was trained: its weights
-        are a file of their own.
+        That is the title, the layers, the released table, and of a trained network how it was
+        trained: its weights are a file of their own.
         """
-        entry = {k: v for k, v in self.network(network).items() if k not in ("title", "layers")}
+        idle = ("title", "layers", "released")
+        entry = {k: v for k, v in self.network(network).items() if k not in idle}
         if "trained" in entry:
             options = entry["trained"].items()
             training = ("seed", "snapshots", "training")
@@ -141,10 +142,18 @@ class Run:
 
     def download_notes(self) -> list[str]:
         """Return the notes of all downloads of the run, whether they exist yet or not."""
-        names = {name for entry in self.config["networks"].values() for name in downloads(entry)}
+        entries = self.config["networks"].values()
+        names = {name for entry in entries for name in downloads(entry)}
+        names |= set(filter(None, map(released_download, entries)))
         if "broden" in self.config["dataset"]:
             names.add(f"broden1_{self.config['dataset']['broden']}")
         return sorted(map(_note, names))
+
+    def released(self, network: str) -> str:
+        """Return the released table of a network's units; a download is its note."""
+        entry = self.network(network)
+        download = released_download(entry)
+        return _note(download) if download else entry["released"]["file"]
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -187,6 +196,16 @@ class Run:
             self.dissected(network, self.layers(network)[-1], "detectors.csv")
             for network in networks
         ]
+
+    def agreements(self, networks: Iterable[str]) -> dict[str, list[str]]:
+        """Return how the units of last layers compare with released ones: inputs of a rule."""
+        return {
+            name: [
+                self.dissected(network, self.layers(network)[-1], f"{file}.csv")
+                for network in networks
+            ]
+            for name, file in (("units", "agreement"), ("categories", "agreement_categories"))
+        }
 
     def compared(self, networks: Sequence[str]) -> dict[str, list[str]]:
         """Return detectors and accuracies of networks trained here: inputs of a rule."""

@@ -153,6 +153,32 @@ def test_units_that_a_layer_lacks(figure, layer, units, problem):
         assert f"figures.{figure}.units: layer {problem}" in message(config)
 
 
+@pytest.mark.parametrize(
+    ("released", "problem"),
+    [
+        ({"download": "caffe_reference_places205"}, None),
+        ({"file": "results/a/units.csv"}, None),
+        (None, "networks.mine.released: figures.slide06_agreement needs the released table"),
+        ({}, "released: give exactly one of download, file"),
+        ({"download": "a", "file": "b"}, "released: give exactly one of download, file"),
+        (
+            {"download": "cafe_reference_places205"},
+            "networks.mine.released.download: there is no 'cafe_reference_places205' in "
+            "config/downloads.yaml. Did you mean 'caffe_reference_places205'",
+        ),
+    ],
+)
+def test_released_tables(released, problem):
+    config = with_network({"layers": ["conv5"], "trained": {}})
+    if released is not None:
+        config["networks"]["mine"]["released"] = released
+    config["figures"] = {"slide06_agreement": {"networks": ["mine"]}}
+    if problem is None:
+        complete(config, SCHEMA, "x", registry)
+    else:
+        assert problem in message(config)
+
+
 def test_two_data_sets_are_refused():
     config = read("smoke.yaml")
     config["dataset"]["folder"] = "somewhere"

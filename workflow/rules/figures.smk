@@ -40,6 +40,16 @@ FIGURES = {
             iou_threshold=DISSECTION["iou_threshold"],
         ),
     ),
+    "slide06_agreement": dict(
+        title="Slide 6: units beside those that the paper's authors released, one by one",
+        inputs=lambda options: RUN.agreements(options["networks"]),
+        params=lambda options: dict(
+            titles=[
+                f"{RUN.title(network)}, {RUN.layers(network)[-1]}"
+                for network in options["networks"]
+            ]
+        ),
+    ),
     "slide08_layers": dict(
         title="Slide 8: unique detectors by category in the layers of one network",
         inputs=lambda options: dict(

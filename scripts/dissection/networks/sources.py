@@ -67,6 +67,10 @@ SOURCES = {
 }
 
 
+# Released tables of networks' units, in config/downloads.yaml.
+RELEASED = "released-{}.csv"
+
+
 def given_sources(network: Mapping[str, Any]) -> list[str]:
     """Return which of the sources an entry of the configuration names; it should be one."""
     return [key for key in SOURCES if key in network]
@@ -104,6 +108,12 @@ def downloads(network: Mapping[str, Any]) -> list[str]:
     if "download" not in options:
         return []
     return [name.format(options["download"]) for name in SOURCES[key].registered]
+
+
+def released_download(network: Mapping[str, Any]) -> str | None:
+    """Return the name of the download with a network's released units; None if it has none."""
+    table = network.get("released", {})
+    return RELEASED.format(table["download"]) if "download" in table else None
 
 
 def modules(network: Mapping[str, Any]) -> list[str]:
