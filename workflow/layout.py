@@ -7,13 +7,19 @@ path is written in one place; `snakemake --lint` wants no functions in files of 
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dissection.config.source_files import module_files
 from dissection.jobs.files import layer_file_name
-from dissection.networks.sources import downloads, modules, own_files, released_download
+from dissection.networks.sources import (
+    downloads,
+    is_downloaded,
+    modules,
+    own_files,
+    released_download,
+)
 from dissection.training.settings import decisive_settings, own_settings
 
 
@@ -119,6 +125,31 @@ class Run:
             entry["trained"] = {k: v for k, v in options if k not in training}
         return _in_order(entry)
 
+    def without(self, missing: Collection[str]) -> "Run":
+        """Return the run without the networks, and released tables, that some downloads make up."""
+        networks = {}
+        for name, files in self.network_downloads().items():
+            if not set(files) & set(missing):
+                networks[name] = dict(self.network(name))
+                if released_download(networks[name]) in missing:
+                    del networks[name]["released"]
+        return self.of(networks)
+
+    def of(self, networks: Mapping[str, Any]) -> "Run":
+        """Return the run of some of its networks.
+
+        Figures that show another one alone are left out, and groups of claims without any network.
+        """
+        figures = {
+            figure: _shown(figure, options, networks)
+            for figure, options in self.config["figures"].items()
+        }
+        figures = {figure: options for figure, options in figures.items() if options is not None}
+        groups = self.config.get("claims", {})
+        claims = {group: [n for n in names if n in networks] for group, names in groups.items()}
+        claims = {group: names for group, names in claims.items() if names}
+        return Run({**self.config, "networks": networks, "figures": figures, "claims": claims})
+
     def network_files(self, network: str) -> list[str]:
         """Return the files that a network is made of: weights or snapshots, downloads, own code.
 
@@ -140,11 +171,23 @@ class Run:
         """Return those that are the user's own and no code."""
         return own_files(self.network(network))
 
+    def network_downloads(self) -> dict[str, list[str]]:
+        """Return the names of the downloads, if any, that each network is made of."""
+        return {name: downloads(entry) for name, entry in self.config["networks"].items()}
+
+    def released_downloads(self) -> list[str]:
+        """Return the names of the downloads that are released tables."""
+        return list(filter(None, map(released_download, self.config["networks"].values())))
+
+    def uncertain(self) -> set[str]:
+        """Return the networks that downloads are needed for, to dissect or to compare them."""
+        entries = self.config["networks"].items()
+        return {name for name, entry in entries if is_downloaded(entry) or released_download(entry)}
+
     def download_notes(self) -> list[str]:
         """Return the notes of all downloads of the run, whether they exist yet or not."""
-        entries = self.config["networks"].values()
-        names = {name for entry in entries for name in downloads(entry)}
-        names |= set(filter(None, map(released_download, entries)))
+        names = {name for names in self.network_downloads().values() for name in names}
+        names |= set(self.released_downloads())
         if "broden" in self.config["dataset"]:
             names.add(f"broden1_{self.config['dataset']['broden']}")
         return sorted(map(_note, names))
@@ -218,6 +261,11 @@ class Run:
         """Return the table of a rotated layer."""
         return f"{self.results}/rotation/{network}/{layer_file_name(layer)}/rotation.csv"
 
+    def rotations(self) -> list[str]:
+        """Return the table of the layer that slide 9 shows, if it shows one."""
+        shown = self.config["figures"].get("slide09_rotation")
+        return [self.rotation(shown["network"], shown["layer"])] if shown else []
+
     def training_table(self, network: str) -> str:
         """Return the loss and the accuracy of a training, over its iterations."""
         return f"{self.results}/networks/{network}/training.csv"
@@ -225,6 +273,16 @@ class Run:
     def figure(self, figure: str) -> dict[str, str]:
         """Return the plot as PDF and PNG, and the numbers that it draws."""
         return {kind: f"{self.results}/figures/{figure}.{kind}" for kind in ("pdf", "png", "csv")}
+
+    def targets(self) -> list[str]:
+        """Return all that the run makes of its networks, for people."""
+        figures = [file for name in self.config["figures"] for file in self.figure(name).values()]
+        pages = [page for *_, page in self.unit_pages()]
+        return [*figures, *pages, *([self.unit_index()] if pages else [])]
+
+    def unit_index(self) -> str:
+        """Return the page to search a concept among the units of all layers."""
+        return f"{self.results}/units/index.html"
 
     def unit_pages(self) -> list[tuple[str, str, str]]:
         """Return network, layer and page of every layer that has a page of its units."""
@@ -260,6 +318,18 @@ class Run:
             return order.index(name), network, self.layers(name).index(layer)
 
         return sorted(found, key=rank)
+
+
+def _shown(
+    figure: str, options: Mapping[str, Any], networks: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """A figure's options with these networks alone; None if it needs others."""
+    if "networks" in options:
+        shown = [name for name in options["networks"] if name in networks]
+        if figure == "slide06_agreement":
+            shown = [name for name in shown if "released" in networks[name]]
+        return {**options, "networks": shown} if shown else None
+    return options if options.get("network") in {None, *networks} else None
 
 
 def _in_order(value: Any) -> Any:

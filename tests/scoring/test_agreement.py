@@ -91,7 +91,7 @@ def test_against_a_count_by_hand(tmp_path, seed):
                     hits[c][place].add((unit, label))
     categories = compare_categories(agreement, THRESHOLD).set_index("category")
     assert categories.index.tolist() == [*CATEGORIES, "best"]
-    assert categories.loc["best", "same_label"] == same_count
+    assert categories.loc["best", "same_labels"] == same_count
     expected = []
     for c, (one, other) in hits.items():
         row = categories.loc[c]
@@ -117,6 +117,10 @@ def test_the_tables_come_back_as_they_were_written(tmp_path):
     back = read_result(tmp_path / "agreement.csv")
     pd.testing.assert_frame_equal(back, agreement, check_dtype=False)
     assert back["same_label"].dtype == bool
+    for table in (compare_categories(agreement, 0.04), compare_labels(agreement, 0.04)):
+        table.to_csv(tmp_path / "table.csv", index=False)
+        back = read_result(tmp_path / "table.csv")
+        pd.testing.assert_frame_equal(back, table, check_dtype=False)
 
 
 def test_without_areas_and_thresholds_there_are_no_ratios(tmp_path):
@@ -191,7 +195,7 @@ def test_a_released_table_agrees_with_itself_and_has_the_published_counts(name):
     assert (agreement["area_ratio"].dropna() == 1).all()
     categories = compare_categories(agreement, THRESHOLD).set_index("category")
     assert categories["correlation"].to_numpy() == pytest.approx(1)
-    assert (categories["same_label"] == categories["units"]).all()
+    assert (categories["same_labels"] == categories["units"]).all()
     assert (categories["same_detectors"] == categories["released_detectors"]).all()
     published = pd.read_csv(ROOT / "workflow/published/detectors.csv").set_index("network")
     for category in CATEGORIES:
@@ -224,7 +228,7 @@ def test_a_disturbance_is_found_where_it_is():
     assert agreement.loc[swapped, "label"] == "another"
     categories = compare_categories(agreement.reset_index(), THRESHOLD).set_index("category")
     found = categories.loc["object"]
-    assert found["same_label"] == found["units"] - 1
+    assert found["same_labels"] == found["units"] - 1
     assert found["released_detectors"] == found["detectors"]
     assert found["same_detectors"] == found["detectors"] - 1
     assert found["correlation"] < 1

@@ -94,6 +94,12 @@ def own_files(network: Mapping[str, Any]) -> list[str]:
     return [options[name] for name in SOURCES[key].files if name in options]
 
 
+def is_downloaded(network: Mapping[str, Any]) -> bool:
+    """Whether a network is made of downloads; their names can take seconds to tell."""
+    key, options = source_of(network)
+    return SOURCES[key].publishes or "download" in options
+
+
 def downloads(network: Mapping[str, Any]) -> list[str]:
     """Return the names of the downloads that a network is made of, in the order of its source.
 

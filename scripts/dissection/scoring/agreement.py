@@ -145,7 +145,7 @@ def compare_categories(agreement: pd.DataFrame, iou_threshold: float) -> pd.Data
     -------
     DataFrame
         ``category`` (six, then "best"); ``units`` that have a concept in either table;
-        ``same_label``, how many of them the same; ``correlation``, Pearson's of the IoUs of
+        ``same_labels``, how many of them the same; ``correlation``, Pearson's of the IoUs of
         these units, not a number where it is not defined; ``mean_difference`` of the IoUs, here
         minus released; ``released_detectors``, ``detectors``, ``same_detectors``: units that
         detect their concept in the released table, in this one, and the same one in both;
@@ -162,7 +162,7 @@ def compare_categories(agreement: pd.DataFrame, iou_threshold: float) -> pd.Data
             {
                 "category": category,
                 "units": int(in_either.sum()),
-                "same_label": int(same.sum()),
+                "same_labels": int(same.sum()),
                 "correlation": _correlation(theirs["iou"][in_either], ours["iou"][in_either]),
                 "mean_difference": (ours["iou"] - theirs["iou"])[in_either].mean(),
                 "released_detectors": len(detected[0]),
@@ -220,7 +220,7 @@ def agreement_note(agreement: pd.DataFrame, categories: pd.DataFrame) -> str:
         As `compare_categories` makes it.
     """
     row = categories.set_index("category").loc[BEST]
-    parts = [f"{row['same_label']:.0f} of {row['units']:.0f} units have the same best concept"]
+    parts = [f"{row['same_labels']:.0f} of {row['units']:.0f} units have the same best concept"]
     if np.isfinite(row["correlation"]):
         parts.append(f"IoU correlates with r = {row['correlation']:.3f}")
     parts.append(
