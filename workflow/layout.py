@@ -14,6 +14,7 @@ from typing import Any
 from dissection.config.source_files import module_files
 from dissection.jobs.files import layer_file_name
 from dissection.networks.sources import (
+    defining_files,
     downloads,
     is_downloaded,
     modules,
@@ -162,6 +163,11 @@ class Run:
             folder = f"{self.results}/networks/{name}"
             files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
         return files + _own_code(*modules(entry))
+
+    def defining_files(self, network: str) -> list[str]:
+        """Return those of them that tell which layers there are, without weights."""
+        names, own = defining_files(self.network(network))
+        return [*map(_note, names), *own, *_own_code(*self.modules(network))]
 
     def modules(self, network: str) -> list[str]:
         """Return the names of the modules that are imported only to load this network."""

@@ -123,6 +123,14 @@ def test_figure_of_a_network_that_does_not_exist():
     )
 
 
+def test_network_to_list_that_does_not_exist():
+    config = read("smoke.yaml")
+    complete(config | {"network": "gap"}, SCHEMA, "x")
+    assert "network: there is no network 'gapp'. Did you mean 'gap'?" in (
+        message(config | {"network": "gapp"})
+    )
+
+
 def test_figure_of_a_layer_that_is_not_listed():
     config = read("smoke.yaml")
     config["figures"]["slide05_activation_map"]["layer"] = "conv6"

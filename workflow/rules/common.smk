@@ -7,6 +7,7 @@ import math
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -93,7 +94,11 @@ def code(script):
 
 def loader(wildcards):
     """A note of the library modules that no script imports by itself, to load a network."""
-    names = RUN.modules(wildcards.network)
+    return loader_of(wildcards.network)
+
+
+def loader_of(network):
+    names = RUN.modules(network)
     return noted(
         "-".join(names),
         lambda: [file for name in names for file in module_files(name, SCRIPTS)],
@@ -188,10 +193,22 @@ def missing_downloads():
 
 
 @functools.cache
-def try_again():
-    """Once a run, forget that something was missing: it may be there by now."""
-    if workflow.is_main_process and missing_downloads():
-        Path(*MISSING).unlink()
+def tries():
+    """An input that is another one, once a run, if something was missing in the last run."""
+    note = Path(f".snakemake/tries/{CONFIG['run']}.txt")
+    if workflow.is_main_process:
+        if not note.exists():
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.touch()
+            os.utime(note, (0, 0))  # it may stand in for one that somebody deleted
+        if executing() and missing_downloads():
+            note.write_text(f"{time.time()}\n")
+    return str(note)
+
+
+def executing():
+    """Whether jobs are run: no dry run, nor only Snakemake's own report, for example."""
+    return bool(workflow.execution_settings) and not workflow.dryrun
 
 
 def found():
@@ -201,8 +218,7 @@ def found():
     """
     if not MISSING or workflow.dryrun:
         return RUN
-    if workflow.execution_settings:  # not for Snakemake's own report, for example
-        try_again()
+    if executing():
         checkpoints.find_networks.get()
     return RUN.without(missing_downloads())
 

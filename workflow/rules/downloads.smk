@@ -26,6 +26,7 @@ if MISSING:
         """Fetch the networks that are downloaded, and note those that cannot be had."""
         input:
             registry=shipped("config/downloads.yaml"),
+            tries=lambda wildcards: tries(),
             code=code("find_networks"),
         output:
             missing=MISSING[0],

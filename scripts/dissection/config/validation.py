@@ -159,6 +159,8 @@ def _reference_problems(config: dict) -> Iterator[str]:
         near = did_you_mean(name, networks)
         return f"{at}: there is no network '{name}'.{near} Networks: {', '.join(networks)}."
 
+    if config.get("network", next(iter(networks))) not in networks:
+        yield missing("network", config["network"])
     for group, names in config.get("claims", {}).items():
         for name in names:
             if name not in networks:
