@@ -183,7 +183,8 @@ class Run:
 
     def released_downloads(self) -> list[str]:
         """Return the names of the downloads that are released tables."""
-        return list(filter(None, map(released_download, self.config["networks"].values())))
+        names = map(released_download, self.config["networks"].values())
+        return list(dict.fromkeys(filter(None, names)))
 
     def uncertain(self) -> set[str]:
         """Return the networks that downloads are needed for, to dissect or to compare them."""
