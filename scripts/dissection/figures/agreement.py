@@ -111,7 +111,16 @@ def _scatter(axes: Axes, units: pd.DataFrame) -> None:
         Line2D([], [], marker="o", markersize=3.2, linestyle="none", color=INK, label=label, **face)
         for label, face in (("same concept", {}), ("another", {"markerfacecolor": "none"}))
     ]
-    axes.legend(handles=marks, loc="upper left", frameon=False, handletextpad=0, borderpad=0)
+    axes.legend(
+        handles=marks,
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=2,
+        frameon=False,
+        handletextpad=0,
+        borderpad=0.2,
+        columnspacing=1,
+    )
 
 
 def _bars(axes: Axes, categories: pd.DataFrame) -> None:
