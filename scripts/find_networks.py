@@ -22,7 +22,8 @@ def main() -> None:
         path.write_text(json.dumps(missing, indent=1) + "\n", encoding="utf-8")
     if missing:
         log.warning(
-            "The run goes on without %s.", ", ".join([*lost, *missing.keys() & set(params.tables)])
+            "The run goes on without %s.",
+            ", ".join([*lost, *(name for name in params.tables if name in missing)]),
         )
 
 

@@ -20,27 +20,17 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("network", "lines"),
-    [
-        ("theirs", [r"layer4 +512 x 7 x 7 +512 +\d+ x \d+ +32 x 32", r"fc +1000 +no: its output"]),
-        ("alexnet", [r"conv5 +96 x \d+ x \d+ +96 +\d+ x \d+ +\d+ x \d+"]),
-    ],
-)
-def test_layers_are_printed_without_weights(folder, network, lines):
-    result = snakemake(folder, "list_layers", "--config", f"network={network}")
+def test_layers_are_printed_without_weights(folder):
+    result = snakemake(folder, "list_layers", "--config", "network=theirs")
     assert result.returncode == 0, result.stdout
-    for line in lines:
+    for line in (r"layer4 +512 x 7 x 7 +512 +\d+ x \d+ +32 x 32", r"fc +1000 +no: its output"):
         assert re.search(f"^{line}", result.stdout, re.MULTILINE), result.stdout
     assert not list((folder / "resources").iterdir())
-    # Again: there is nothing that it could be up to date with.
-    again = snakemake(folder, "list_layers", "--dry-run", "--config", f"network={network}")
-    assert "rule list_layers:" in again.stdout
 
 
 def test_without_a_name_it_says_which_there_are(folder):
     result = snakemake(folder, "list_layers")
     assert result.returncode != 0
     assert "Say of which network: snakemake list_layers --config network=NAME" in result.stdout
-    assert "alexnet, repeat1" in result.stdout
+    assert "alexnet, gap" in result.stdout
     assert "Traceback" not in result.stdout
