@@ -28,12 +28,21 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
+# What needs no downloaded network is made while those are fetched.
+SURE = RUN.of({k: v for k, v in NETWORKS.items() if k not in RUN.uncertain()})
+
+
 rule all:
     """Everything that the configuration asks for."""
     default_target: True
     input:
-        [RUN.figure(figure).values() for figure in CONFIG["figures"]],
-        [page for *_, page in RUN.unit_pages()],
+        SURE.targets(),
+        of_found(lambda run: run.targets()),
         rules.list_concepts.output,
         rules.judge_claims.output,
         rules.make_report.output,
+
+
+onsuccess:
+    for name, reason in missing_downloads().items() if MISSING else ():
+        print(f"\nWithout {name}: {reason}", file=sys.stderr)

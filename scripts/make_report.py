@@ -1,5 +1,6 @@
 """Gather claims and figures on one self-contained page."""
 
+import json
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -46,12 +47,27 @@ def main() -> None:
             (*page, firing_note(units["cannot_fire"]))
             for page, units in zip(params.unit_pages, layers, strict=True)
         ],
+        left_out(files.missing, params.networks),
+        [title for name, title in params.titles.items() if name not in figures],
         f"{reach_note(concepts, params.iou_threshold)}.",
         [("Python", platform.python_version())] + [(name, version(name)) for name in PACKAGES],
     )
     with whole_file(snakemake.output.report) as path:
         path.write_text(page, encoding="utf-8")
     log.info("%d figures, %.1f MB", len(figures), len(page) / 1e6)
+
+
+def left_out(notes: list[str], networks: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:
+    """Return the networks, or else tables, that cannot be had, each with the reason."""
+    missing = {}
+    for note in notes:
+        missing = json.loads(Path(note).read_text(encoding="utf-8"))
+    lost = [
+        (title, "\n".join(missing.pop(file) for file in files if file in missing))
+        for title, files in networks
+        if missing.keys() & set(files)
+    ]
+    return lost + list(missing.items())
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dissection.figures.detectors import detector_bars
-from dissection.figures.panels import Panel, detector_table, published_table
+from dissection.figures.panels import Panel, detector_table, published_table, with_bars
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
 from dissection.jobs.results import read_result
@@ -34,10 +34,12 @@ def main() -> None:
         title: read_result(file)
         for title, file in zip(snakemake.params.titles, snakemake.input.detectors, strict=True)
     }
-    published, are_the_same = published_counts(snakemake.input.published, list(counts))
+    shown = snakemake.params.shown
+    published, are_the_same = published_counts(snakemake.input.published, shown)
+    own = with_bars(detector_table(counts, PUBLISHED_RULE, "unique"), shown)
     figure, drawn = detector_bars(
         [
-            Panel(detector_table(counts, PUBLISHED_RULE, "unique"), "Unique detectors", "This run"),
+            Panel(own, "Unique detectors", "This run", unknown="could not be had"),
             Panel(
                 published_table(published),
                 # Panels of one label have one scale.

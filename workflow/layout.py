@@ -7,13 +7,20 @@ path is written in one place; `snakemake --lint` wants no functions in files of 
 import functools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dissection.config.source_files import SourceTree
 from dissection.jobs.files import layer_file_name
-from dissection.networks.sources import downloads, modules, own_files
+from dissection.networks.sources import (
+    defining_files,
+    downloads,
+    is_downloaded,
+    modules,
+    own_files,
+    released_download,
+)
 from dissection.training.settings import decisive_settings, own_settings
 
 
@@ -108,15 +115,41 @@ class Run:
     def source(self, network: str) -> dict[str, Any]:
         """Return what opens the network: its entry without what changes no activation.
 
-        That is the title, the layers, and of a trained network how it was trained: its weights
-        are a file of their own.
+        That is the title, the layers, the released table, and of a trained network how it was
+        trained: its weights are a file of their own.
         """
-        entry = {k: v for k, v in self.network(network).items() if k not in ("title", "layers")}
+        idle = ("title", "layers", "released")
+        entry = {k: v for k, v in self.network(network).items() if k not in idle}
         if "trained" in entry:
             options = entry["trained"].items()
             training = ("seed", "snapshots", "training")
             entry["trained"] = {k: v for k, v in options if k not in training}
         return _in_order(entry)
+
+    def without(self, missing: Collection[str]) -> "Run":
+        """Return the run without the networks, and released tables, that some downloads make up."""
+        networks = {}
+        for name, files in self.network_downloads().items():
+            if not set(files) & set(missing):
+                networks[name] = dict(self.network(name))
+                if released_download(networks[name]) in missing:
+                    del networks[name]["released"]
+        return self.of(networks)
+
+    def of(self, networks: Mapping[str, Any]) -> "Run":
+        """Return the run of some of its networks.
+
+        Figures that show another one alone are left out, and groups of claims without any network.
+        """
+        figures = {
+            figure: _shown(figure, options, networks)
+            for figure, options in self.config["figures"].items()
+        }
+        figures = {figure: options for figure, options in figures.items() if options is not None}
+        groups = self.config.get("claims", {})
+        claims = {group: [n for n in names if n in networks] for group, names in groups.items()}
+        claims = {group: names for group, names in claims.items() if names}
+        return Run({**self.config, "networks": networks, "figures": figures, "claims": claims})
 
     def network_files(self, network: str) -> list[str]:
         """Return the files that a network is made of: weights or snapshots, downloads, own code.
@@ -131,6 +164,11 @@ class Run:
             files = [f"{folder}/snapshots" if iteration else f"{folder}/weights.pt"]
         return files + _own_code(*modules(entry))
 
+    def defining_files(self, network: str) -> list[str]:
+        """Return those of them that tell which layers there are, without weights."""
+        names, own = defining_files(self.network(network))
+        return [*map(_note, names), *own, *_own_code(*self.modules(network))]
+
     def modules(self, network: str) -> list[str]:
         """Return the names of the modules that are imported only to load this network."""
         return modules(self.network(network))
@@ -139,12 +177,33 @@ class Run:
         """Return those that are the user's own and no code."""
         return own_files(self.network(network))
 
+    def network_downloads(self) -> dict[str, list[str]]:
+        """Return the names of the downloads, if any, that each network is made of."""
+        return {name: downloads(entry) for name, entry in self.config["networks"].items()}
+
+    def released_downloads(self) -> list[str]:
+        """Return the names of the downloads that are released tables."""
+        names = map(released_download, self.config["networks"].values())
+        return list(dict.fromkeys(filter(None, names)))
+
+    def uncertain(self) -> set[str]:
+        """Return the networks that downloads are needed for, to dissect or to compare them."""
+        entries = self.config["networks"].items()
+        return {name for name, entry in entries if is_downloaded(entry) or released_download(entry)}
+
     def download_notes(self) -> list[str]:
         """Return the notes of all downloads of the run, whether they exist yet or not."""
-        names = {name for entry in self.config["networks"].values() for name in downloads(entry)}
+        names = {name for names in self.network_downloads().values() for name in names}
+        names |= set(self.released_downloads())
         if "broden" in self.config["dataset"]:
             names.add(f"broden1_{self.config['dataset']['broden']}")
         return sorted(map(_note, names))
+
+    def released(self, network: str) -> str:
+        """Return the released table of a network's units; a download is its note."""
+        entry = self.network(network)
+        download = released_download(entry)
+        return _note(download) if download else entry["released"]["file"]
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -188,6 +247,16 @@ class Run:
             for network in networks
         ]
 
+    def agreements(self, networks: Iterable[str]) -> dict[str, list[str]]:
+        """Return how the units of last layers compare with released ones: inputs of a rule."""
+        return {
+            name: [
+                self.dissected(network, self.layers(network)[-1], f"{file}.csv")
+                for network in networks
+            ]
+            for name, file in (("units", "agreement"), ("categories", "agreement_categories"))
+        }
+
     def compared(self, networks: Sequence[str]) -> dict[str, list[str]]:
         """Return detectors and accuracies of networks trained here: inputs of a rule."""
         return {
@@ -199,6 +268,11 @@ class Run:
         """Return the table of a rotated layer."""
         return f"{self.results}/rotation/{network}/{layer_file_name(layer)}/rotation.csv"
 
+    def rotations(self) -> list[str]:
+        """Return the table of the layer that slide 9 shows, if it shows one."""
+        shown = self.config["figures"].get("slide09_rotation")
+        return [self.rotation(shown["network"], shown["layer"])] if shown else []
+
     def training_table(self, network: str) -> str:
         """Return the loss and the accuracy of a training, over its iterations."""
         return f"{self.results}/networks/{network}/training.csv"
@@ -206,6 +280,16 @@ class Run:
     def figure(self, figure: str) -> dict[str, str]:
         """Return the plot as PDF and PNG, and the numbers that it draws."""
         return {kind: f"{self.results}/figures/{figure}.{kind}" for kind in ("pdf", "png", "csv")}
+
+    def targets(self) -> list[str]:
+        """Return all that the run makes of its networks, for people."""
+        figures = [file for name in self.config["figures"] for file in self.figure(name).values()]
+        pages = [page for *_, page in self.unit_pages()]
+        return [*figures, *pages, *([self.unit_index()] if pages else [])]
+
+    def unit_index(self) -> str:
+        """Return the page to search a concept among the units of all layers."""
+        return f"{self.results}/units/index.html"
 
     def unit_pages(self) -> list[tuple[str, str, str]]:
         """Return network, layer and page of every layer that has a page of its units."""
@@ -241,6 +325,18 @@ class Run:
             return order.index(name), network, self.layers(name).index(layer)
 
         return sorted(found, key=rank)
+
+
+def _shown(
+    figure: str, options: Mapping[str, Any], networks: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """A figure's options with these networks alone; None if it needs others."""
+    if "networks" in options:
+        shown = [name for name in options["networks"] if name in networks]
+        if figure == "slide06_agreement":
+            shown = [name for name in shown if "released" in networks[name]]
+        return {**options, "networks": shown} if shown else None
+    return options if options.get("network") in {None, *networks} else None
 
 
 def _in_order(value: Any) -> Any:

@@ -123,6 +123,14 @@ def test_figure_of_a_network_that_does_not_exist():
     )
 
 
+def test_network_to_list_that_does_not_exist():
+    config = read("smoke.yaml")
+    complete(config | {"network": "gap"}, SCHEMA, "x")
+    assert "network: there is no network 'gapp'. Did you mean 'gap'?" in (
+        message(config | {"network": "gapp"})
+    )
+
+
 def test_figure_of_a_layer_that_is_not_listed():
     config = read("smoke.yaml")
     config["figures"]["slide05_activation_map"]["layer"] = "conv6"
@@ -151,6 +159,32 @@ def test_units_that_a_layer_lacks(figure, layer, units, problem):
         complete(config, SCHEMA, "x", registry)
     else:
         assert f"figures.{figure}.units: layer {problem}" in message(config)
+
+
+@pytest.mark.parametrize(
+    ("released", "problem"),
+    [
+        ({"download": "caffe_reference_places205"}, None),
+        ({"file": "results/a/units.csv"}, None),
+        (None, "networks.mine.released: figures.slide06_agreement needs the released table"),
+        ({}, "released: give exactly one of download, file"),
+        ({"download": "a", "file": "b"}, "released: give exactly one of download, file"),
+        (
+            {"download": "cafe_reference_places205"},
+            "networks.mine.released.download: there is no 'cafe_reference_places205' in "
+            "config/downloads.yaml. Did you mean 'caffe_reference_places205'",
+        ),
+    ],
+)
+def test_released_tables(released, problem):
+    config = with_network({"layers": ["conv5"], "trained": {}})
+    if released is not None:
+        config["networks"]["mine"]["released"] = released
+    config["figures"] = {"slide06_agreement": {"networks": ["mine"]}}
+    if problem is None:
+        complete(config, SCHEMA, "x", registry)
+    else:
+        assert problem in message(config)
 
 
 def test_two_data_sets_are_refused():

@@ -88,6 +88,29 @@ def test_npy_is_recognised(tmp_path, kind):
     assert file_checks.npy_problem(path) == "has 2 bytes after its array"
 
 
+TABLE = 'unit,label\r\n1,"a, b"\r\n2,\r\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (TABLE, None),
+        ("\ufeff" + TABLE.replace("\r\n", "\n"), None),
+        (TABLE[:-2], "is cut off in its last line"),
+        (TABLE[:-3], "line 3 has 1 fields, line 1 has 2"),
+        (TABLE[:17], "is no CSV table (unexpected end of data)"),
+        (TABLE + "3,a,b\r\n", "line 4 has 3 fields"),
+        ("unit,label\r\n", "is no CSV table with rows"),
+        (b"\xff\xfe\x00", "is no CSV table ("),
+    ],
+)
+def test_csv(tmp_path, content, problem):
+    path = tmp_path / "a.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = file_checks.csv_problem(path)
+    assert found is None if problem is None else problem in found
+
+
 class Trap:
     """What unpickling would run."""
 

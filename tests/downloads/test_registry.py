@@ -100,7 +100,7 @@ def test_the_registry_of_the_repository_is_sound():
         assert description.path == registry[name].path.replace(".caffemodel", ".prototxt")
     for name, entry in registry.items():
         folder, file = entry.path.split("/")
-        assert folder in ("broden", "zoo", "places365", "dissect", "bvlc"), name
+        assert folder in ("broden", "zoo", "places365", "dissect", "bvlc", "released"), name
         if folder == "zoo":  # the paper's own
             assert file == name
         head = entry.path.rpartition("-")[2].removesuffix(".pth")

@@ -25,7 +25,7 @@ from dissection.figures.darkening import darken_outside
 from dissection.figures.dataset import Sample, choose_samples, dataset_samples
 from dissection.figures.detectors import detector_bars
 from dissection.figures.masked import enlarge
-from dissection.figures.panels import COLUMNS, Panel, detector_table, published_table
+from dissection.figures.panels import COLUMNS, Panel, detector_table, published_table, with_bars
 from dissection.figures.segments import dominant_labels, mean_colors, place_name, segment_colors
 from dissection.figures.style import readable_on, save, spread
 from dissection.figures.units import (
@@ -913,7 +913,7 @@ def test_slide08_networks_script_shows_the_same_networks_as_published(tmp_path):
     # The third has the title of none that was published; the order is not the table's.
     titles = ["VGG-Places205", "AlexNet-Places365", "Mine", "AlexNet-ImageNet"]
     files = write_counts(tmp_path, {title: [i, 0, 0, 0, 0, 1] for i, title in enumerate(titles)})
-    table = run_script("slide08_networks", tmp_path, files, titles=titles)
+    table = run_script("slide08_networks", tmp_path, files, titles=titles, shown=titles)
     assert table["panel"].unique().tolist() == ["This run", "Published (Bau et al. 2017)"]
     run, published = (table[table["panel"] == panel] for panel in table["panel"].unique())
     assert run["bar"].unique().tolist() == published["bar"].unique().tolist() == titles
@@ -927,9 +927,36 @@ def test_slide08_networks_script_shows_the_same_networks_as_published(tmp_path):
     assert published[published["bar"] == "Mine"]["value"].unique().tolist() == [""]
 
 
+def test_slide08_networks_script_names_what_could_not_be_had(tmp_path):
+    files = write_counts(tmp_path, {"B": [1, 0, 0, 0, 0, 1], "VGG-Places205": [2] + [0] * 5})
+    table = run_script(
+        "slide08_networks",
+        tmp_path,
+        files,
+        titles=["B", "VGG-Places205"],
+        shown=["AlexNet-Places365", "B", "GoogLeNet", "VGG-Places205"],
+    )
+    totals = table[table["category"] == "total"].groupby("panel", sort=False)
+    run, published = (rows.set_index("bar")["value"].to_dict() for _, rows in totals)
+    assert list(run) == list(published) == ["AlexNet-Places365", "B", "GoogLeNet", "VGG-Places205"]
+    assert list(run.values()) == ["", "2.0", "", "2.0"]
+    assert list(published.values()) == ["91.0", "", "", "209.0"]
+
+
+def test_a_bar_that_is_not_known_says_why():
+    known = bars_table({"A": [1, 2, 0, 0, 0, 0]})
+    panel = Panel(with_bars(known, ["B", "A"]), "Detectors", unknown="could not be had")
+    figure, drawn = detector_bars([panel], "", horizontal=True)
+    said = [text.get_text() for text in figure.axes[0].texts if text.get_gid() == "count"]
+    assert "could not be had" in said
+    assert drawn["bar"].unique().tolist() == ["B", "A"]
+    same = with_bars(known, ["A"])
+    pd.testing.assert_frame_equal(same, known)
+
+
 def test_slide08_networks_script_shows_figure_7_beside_other_networks(tmp_path):
     files = write_counts(tmp_path, {"Small": [1, 0, 0, 0, 0, 1]})
-    table = run_script("slide08_networks", tmp_path, files, titles=["Small"])
+    table = run_script("slide08_networks", tmp_path, files, titles=["Small"], shown=["Small"])
     published = table[table["panel"] == "Published (Bau et al. 2017)"]
     totals = published[published["category"] == "total"].set_index("bar")["value"].astype(float)
     assert totals["AlexNet-Places205"] == 79

@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 import torchvision
 from broden_folder import Sample, write_broden
@@ -33,6 +34,9 @@ ZOO = {
     "googlenet_places365": (lambda: thin(googlenet(96), 4), "layer"),
     "resnet-152-torch-places365": (lambda: thin(resnet152(96), 8), "layer"),
 }
+
+# Tables of units that the paper's authors released.
+RELEASED = ("caffe_reference_places205", "caffe_reference_places365")
 
 # Number, name, coverage by category. 300 needs both channels of a label map.
 LABELS = {
@@ -64,8 +68,22 @@ def write_files(folder: Path) -> None:
         prototxt.write_text(definition(), encoding="utf-8")
         blobs = random_blobs(prototxt, seed=len(name))
         write_caffemodel(prototxt.with_suffix(".caffemodel"), blobs, generation)
+    (folder / "released").mkdir()
+    for name in RELEASED:
+        released_units().to_csv(folder / f"released/{name}.csv", index=False)
     class_folders(folder / TRAINING_IMAGES)
     write_checkpoint(folder / CHECKPOINT)
+
+
+def released_units() -> pd.DataFrame:
+    """A table of 256 units: each has one concept of every category."""
+    names = {category: name for name, homes in LABELS.values() for category in homes}
+    iou = np.arange(1, 257) / 1000
+    columns = {"unit": np.arange(1, 257)}
+    for category, name in names.items():
+        columns |= {f"{category}-label": name, f"{category}-iou": iou[::-1]}
+        iou = iou / 2
+    return pd.DataFrame(columns)
 
 
 def thin(definition: str, factor: int) -> str:

@@ -14,8 +14,11 @@ from dissection.config.source_files import SourceTree
 from dissection.downloads.registry import read_registry
 from dissection.networks.preprocessing import KEYS
 from dissection.networks.sources import (
+    RELEASED,
     SOURCES,
+    defining_files,
     downloads,
+    is_downloaded,
     modules,
     own_files,
     source_module,
@@ -33,7 +36,7 @@ def options_in_schema(source):
 
 
 def test_the_schema_has_the_sources_of_the_table():
-    assert set(NETWORK) - {"title", "layers"} == set(SOURCES)
+    assert set(NETWORK) - {"title", "layers", "released"} == set(SOURCES)
 
 
 @pytest.mark.parametrize("key", SOURCES)
@@ -88,12 +91,16 @@ def test_what_a_network_is_made_of(network, files, registered):
     assert source_of(network)[1] in network.values()
     assert own_files(network) == files
     assert downloads(network) == registered
+    assert is_downloaded(network) == bool(registered)
+    first = source_of(network)[0] in ("caffe", "torchscript", "exported")
+    assert defining_files(network) == (registered[:first], files[:first])
     assert set(registered) <= set(read_registry(ROOT / "config/downloads.yaml"))
 
 
 def test_every_download_can_be_asked_for_by_a_configuration():
     registry = read_registry(ROOT / "config/downloads.yaml")
     patterns = [pair for source in SOURCES.values() for pair in source.registered.items()]
+    patterns.append((RELEASED, "csv"))
 
     def asked_for(name, kind):
         found = (pattern.partition("{}") for pattern, of_kind in patterns if of_kind == kind)

@@ -151,7 +151,12 @@ def made_up_claims():
 
 
 def write_report(
-    path, claims=None, configuration_files=("config/smoke.yaml",), overrides=("run=x",), run=QUOTES
+    path,
+    claims=None,
+    configuration_files=("config/smoke.yaml",),
+    overrides=("run=x",),
+    run=QUOTES,
+    left_out=(),
 ):
     page = report_page(
         (REPORT / "report.html").read_text(encoding="utf-8"),
@@ -162,6 +167,8 @@ def write_report(
         configuration_files,
         overrides,
         [(EVIL, QUOTES, "units/net/conv1.html", f"3 units cannot fire {EVIL}")],
+        left_out,
+        [f"Slide 9 {EVIL}"] if left_out else [],
         f"2 concepts are too large {EVIL}.",
         [("Python", "3.11"), (EVIL, QUOTES)],
     )
@@ -534,6 +541,24 @@ def test_report(report, width, browser):
             assert details.locator("pre").inner_text().strip() == content.strip()
         assert page.evaluate("document.scripts.length") == 0
         assert page.locator("figure b, img[src=x], [onmouseover], [onerror]").count() == 0
+        assert page.evaluate("window.hacked") is None
+        assert problems == []
+
+
+def test_report_says_what_could_not_be_had(tmp_path, browser):
+    left_out = [("A network", "no connection"), (EVIL, QUOTES)]
+    path = write_report(tmp_path / "a.html", left_out=left_out)
+    with open_page(path, browser=browser) as (page, problems):
+        top = page.locator("p", has_text="Left out")
+        assert top.inner_text().replace("\n", " ") == (
+            f"Left out, because they could not be had: A network, {EVIL} (why, and what to do)."
+        )
+        top.locator("a").click()
+        assert f"could not be drawn: Slide 9 {EVIL}." in page.inner_text("#missing + p")
+        for name, reason in left_out:
+            details = page.locator("#missing ~ details", has_text=name).first
+            details.locator("summary").click()
+            assert details.locator("pre").inner_text() == reason
         assert page.evaluate("window.hacked") is None
         assert problems == []
 

@@ -213,3 +213,78 @@ def test_layers_that_claims_look_at():
     assert run(claims={}).judged_layers() == []
     assert run(figures=figures).shown_snapshots() == [(0, "net@0"), (1200, "net@1200")]
     assert run().shown_snapshots() == []
+
+
+# ---- networks that cannot be had ---------------------------------------------------------------
+
+ELSEWHERE = {
+    "zoo": {
+        "layers": ["conv5"],
+        "caffe": {"download": "zoo"},
+        "released": {"download": "zoo"},
+    },
+    "tv": {"layers": ["layer4"], "torchvision": {"name": "resnet18", "weights": "IMAGENET1K_V1"}},
+}
+TV = "ResNet18_Weights.IMAGENET1K_V1"
+SHOWN = {
+    "slide04_broden": {},
+    "slide06_unit_detectors": {"network": "zoo", "layer": "conv5", "units": []},
+    "slide06_agreement": {"networks": ["zoo"]},
+    "slide08_networks": {"networks": ["tv", "net", "zoo"]},
+    "slide09_rotation": {"network": "net", "layer": "conv5"},
+}
+
+
+def partly_elsewhere():
+    return run(
+        networks={**copy.deepcopy(CONFIG["networks"]), **ELSEWHERE},
+        figures=SHOWN,
+        claims={"baseline": ["net", "zoo"], "untrained": ["tv"], "object_task": ["own"]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "networks", "figures"),
+    [
+        (set(), {"zoo", "tv"}, SHOWN),
+        ({"unknown"}, {"zoo", "tv"}, SHOWN),
+        (
+            {"zoo.caffemodel"},
+            {"tv"},
+            {"slide04_broden": {}, "slide08_networks": {"networks": ["tv", "net"]},
+             "slide09_rotation": SHOWN["slide09_rotation"]},
+        ),
+        (
+            {"released-zoo.csv", TV},
+            {"zoo"},
+            {k: v for k, v in SHOWN.items() if k != "slide06_agreement"}
+            | {"slide08_networks": {"networks": ["net", "zoo"]}},
+        ),
+    ],
+)  # fmt: skip
+def test_a_run_without_what_is_missing(missing, networks, figures):
+    r = partly_elsewhere()
+    assert r.uncertain() == {"zoo", "tv"}
+    left = r.without(missing)
+    assert set(left.config["networks"]) == {*CONFIG["networks"], *networks}
+    assert left.config["figures"] == figures
+    groups = left.config["claims"]
+    assert groups["baseline"] == ["net", *(["zoo"] if "zoo" in networks else [])]
+    assert ("untrained" in groups) == ("tv" in networks)
+    assert set(left.targets()) <= set(r.targets())
+    assert r.unit_index() in left.targets()
+    assert [page for *_, page in left.unit_pages()] == [
+        page for name, _, page in r.unit_pages() if name in left.config["networks"]
+    ]
+    assert left.judged_layers() == [
+        pair for pair in r.judged_layers() if pair[0] in left.config["networks"]
+    ]
+
+
+def test_what_tells_the_layers_of_a_network_is_no_weights():
+    r = partly_elsewhere()
+    assert r.defining_files("zoo") == ["resources/checked/zoo.prototxt.json"]
+    assert r.defining_files("own") == ["own.pt"]
+    assert r.defining_files("net") == r.defining_files("tv") == []
+    assert r.released("zoo") == "resources/checked/released-zoo.csv.json"
+    assert "resources/checked/released-zoo.csv.json" in r.download_notes()

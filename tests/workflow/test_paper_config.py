@@ -11,6 +11,7 @@ from workflow_runs import clone, job_counts, snakemake
 from dissection.config.validation import complete
 from dissection.downloads.registry import read_registry
 from dissection.networks.load import find_layer, load_network
+from dissection.networks.sources import downloads, released_download
 
 PAPER = "config/paper.yaml"
 CONFIG = complete(
@@ -20,7 +21,7 @@ CONFIG = complete(
 )
 NETWORKS = CONFIG["networks"]
 PUBLISHED = pd.read_csv(ROOT / "workflow/published/detectors.csv").set_index("network")
-CAFFE = [name for name, network in NETWORKS.items() if "caffe" in network]
+CAFFE = [name for name, network in NETWORKS.items() if network.get("caffe") == {"download": name}]
 TRAINED = [name for name, network in NETWORKS.items() if "trained" in network]
 
 
@@ -54,10 +55,13 @@ def test_slides_that_need_no_training_plan_none(fresh):
     jobs = planned_jobs(
         fresh,
         *("slide04_broden", "slide05_activation_map", "slide06_unit_detectors"),
-        *("slide08_layers", "slide08_networks", "slide09_rotation"),
+        *("slide06_agreement", "slide08_layers", "slide08_networks", "slide09_rotation"),
     )
     assert not jobs.keys() & {"train_network", "index_training_images"}
-    assert jobs["download_file"] == 2 * len(CAFFE) + 4 + 1  # Broden
+    # Those of networks, of released tables, and Broden.
+    made_of = [name for network in NETWORKS.values() for name in downloads(network)]
+    tables = {name for name in map(released_download, NETWORKS.values()) if name}
+    assert jobs["download_file"] == len(made_of) + len(tables) + 1
 
 
 def test_missing_training_images_are_asked_for(fresh):
@@ -86,6 +90,20 @@ def test_every_network_of_the_zoo_is_dissected():
               if "checkpoint" in network}  # fmt: skip
     assert others <= set(registry)
     assert NETWORKS["caffenet_random"]["title"] == PUBLISHED.loc["caffenet_random", "title"]
+
+
+def test_equivalents_stand_beside_the_paper_s_networks_and_are_marked():
+    shown = CONFIG["figures"]["slide08_networks"]["networks"]
+    titles = [NETWORKS[name]["title"] for name in shown]
+    marked = [title for title in titles if title.startswith("≈")]
+    for title in marked:
+        name = title.removeprefix("≈ ").partition(" (")[0]
+        assert titles[titles.index(title) - 1] == name
+        assert name in set(PUBLISHED["title"])
+    lacking = {NETWORKS[name]["title"] for name in CAFFE} - {
+        title.removeprefix("≈ ").partition(" (")[0] for title in marked
+    }
+    assert all("205" in title for title in lacking), "config/paper.yaml says there are none"
 
 
 def test_titles_differ():

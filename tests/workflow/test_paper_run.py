@@ -13,7 +13,16 @@ import pytest
 import torch
 import yaml
 from http_server import FaultyServer, Reply
-from paper_files import BRODEN, CHECKPOINT, LABELS, SCENES, ZOO, write_files
+from paper_files import (
+    BRODEN,
+    CHECKPOINT,
+    LABELS,
+    RELEASED,
+    SCENES,
+    ZOO,
+    released_units,
+    write_files,
+)
 from repository import ROOT
 from workflow_runs import clone, planned, snakemake
 
@@ -189,6 +198,21 @@ def test_slides_5_and_6_show_the_paper_s_units_first(run):
         assert rows["iou"].unique() == pytest.approx([units.loc[unit, "score"]])
 
 
+def test_units_are_compared_with_those_that_were_released(run):
+    released = released_units()
+    for name in RELEASED:
+        units = pd.read_csv(dissected(run, name, "conv5", "units.csv"), keep_default_na=False)
+        table = pd.read_csv(dissected(run, name, "conv5", "agreement.csv"), keep_default_na=False)
+        assert table["unit"].tolist() == list(range(1, 257))
+        assert table["released_iou"].tolist() == released["object-iou"].tolist()
+        own = units.sort_values("unit")["score"]
+        assert table["iou"].to_numpy() == pytest.approx(own.to_numpy())
+    drawn = figure(run, "slide06_agreement")
+    assert drawn["layer"].unique().tolist() == [
+        "AlexNet-Places205, conv5", "AlexNet-Places365, conv5"
+    ]  # fmt: skip
+
+
 def test_no_unit_detects_a_label_without_a_name(run):
     for path in (run / "results/paper/dissection").rglob("units.csv"):
         units = pd.read_csv(path, keep_default_na=False)
@@ -255,7 +279,7 @@ def test_slides_10_to_12_show_the_networks_that_were_trained(run):
 def test_hashes_of_files_put_there_are_recorded(run, files):
     record = yaml.safe_load((run / "resources/recorded_hashes.yaml").read_text())
     zoo = [f"zoo/{name}.{kind}" for name in ZOO for kind in ("prototxt", "caffemodel")]
-    assert set(record) == {BRODEN, *zoo}
+    assert set(record) == {BRODEN, *zoo, *(f"released/{name}.csv" for name in RELEASED)}
     for name, entry in record.items():
         assert entry["sha256"] == sha256(files / name), name
         assert entry["source"] == "a file that was put there", name

@@ -56,7 +56,7 @@ def changed(changes):
             {"networks/gap/title": "Another name", "networks/repeat1/title": None},
             {
                 *("slide08_networks", "slide10_regularization", "slide12_initialization"),
-                *("slide12_width", "make_unit_page", *PAGE),
+                *("slide06_agreement", "slide12_width", "make_unit_page", "make_unit_index", *PAGE),
             },
         ),
         (  # Another order of layers and of networks.
@@ -64,7 +64,7 @@ def changed(changes):
                 "networks": dict(reversed(SMOKE["networks"].items())),
                 "networks/alexnet/layers": ["conv3", "conv1", "conv5"],
             },
-            {"slide08_layers", "judge_claims", *PAGE},
+            {"slide08_layers", "judge_claims", "make_unit_index", *PAGE},
         ),
         (  # A figure's own options.
             {"figures/slide06_unit_detectors/units": [3], "figures/slide05_activation_map": None},

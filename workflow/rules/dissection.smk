@@ -1,4 +1,5 @@
-# From: a data set, its packed labels, a network. Makes: units.csv and detectors.csv of each layer.
+# From: a data set, its packed labels, a network. Makes: units.csv and detectors.csv of each layer,
+# and how its units compare with released ones.
 
 # The activations of all shards.
 SHARDS = expand(
@@ -176,3 +177,27 @@ rule score_units:
         seed=DISSECTION["seed"],
     script:
         script_path("score_units")
+
+
+rule compare_released:
+    """Compare a layer's units with a released table of them: one by one, by label, by category."""
+    input:
+        units=rules.score_units.output.units,
+        thresholds=rules.compute_thresholds.output.thresholds,
+        released=lambda wildcards: RUN.released(wildcards.network),
+        code=code("compare_released"),
+    output:
+        agreement=f"{LAYER}/agreement.csv",
+        labels=f"{LAYER}/agreement_labels.csv",
+        categories=f"{LAYER}/agreement_categories.csv",
+    log:
+        f"{LOGS}/compare_released/{{network}}/{{layer}}.log",
+    benchmark:
+        f"{BENCHMARKS}/compare_released/{{network}}/{{layer}}.jsonl"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        iou_threshold=DISSECTION["iou_threshold"],
+    script:
+        script_path("compare_released")

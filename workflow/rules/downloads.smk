@@ -1,4 +1,4 @@
-# From: config/downloads.yaml. Makes: notes of files that were fetched and checked.
+# From: config/downloads.yaml. Makes: notes of files that were fetched and checked, or are missing.
 
 
 rule download_file:
@@ -18,3 +18,26 @@ rule download_file:
         folder=lambda wildcards, output: str(Path(output[0]).parents[1]),
     script:
         script_path("download_file")
+
+
+if MISSING:
+
+    checkpoint find_networks:
+        """Fetch the networks that are downloaded, and note those that cannot be had."""
+        input:
+            registry=shipped("config/downloads.yaml"),
+            tries=lambda wildcards: tries(),
+            code=code("find_networks"),
+        output:
+            missing=MISSING[0],
+        log:
+            f"{LOGS}/find_networks.log",
+        localrule: True
+        conda:
+            "../../environment.yml"
+        params:
+            networks=lambda wildcards: RUN.network_downloads(),
+            tables=literal(RUN.released_downloads()),
+            folder="resources",
+        script:
+            script_path("find_networks")

@@ -4,6 +4,7 @@
 #   title    for people: what `--list-target-rules` says, and the heading in the report
 #   inputs   the files that it is drawn from
 #   params   what else its script is told, if anything
+#            (of networks that can be had, where it shows several: see of_figure)
 #   script   if it is not named after the figure
 FIGURES = {
     "slide04_broden": dict(
@@ -40,6 +41,16 @@ FIGURES = {
             iou_threshold=DISSECTION["iou_threshold"],
         ),
     ),
+    "slide06_agreement": dict(
+        title="Slide 6: units beside those that the paper's authors released, one by one",
+        inputs=lambda options: RUN.agreements(options["networks"]),
+        params=lambda options: dict(
+            titles=[
+                f"{RUN.title(network)}, {RUN.layers(network)[-1]}"
+                for network in options["networks"]
+            ]
+        ),
+    ),
     "slide08_layers": dict(
         title="Slide 8: unique detectors by category in the layers of one network",
         inputs=lambda options: dict(
@@ -59,7 +70,10 @@ FIGURES = {
             detectors=RUN.last_layers(options["networks"]),
             published=shipped("workflow/published/detectors.csv"),
         ),
-        params=lambda options: dict(titles=RUN.titles(options["networks"])),
+        params=lambda options: dict(
+            titles=RUN.titles(options["networks"]),
+            shown=RUN.titles(CONFIG["figures"]["slide08_networks"]["networks"]),
+        ),
     ),
     "slide09_rotation": dict(
         title="Slide 9: unique detectors and accuracies against the rotation of the basis",
@@ -124,7 +138,7 @@ for figure, options in CONFIG["figures"].items():
         name:
             figure
         input:
-            **row["inputs"](options),
+            unpack(of_figure(figure, row["inputs"])),
             code=code(row.get("script", figure)),
         output:
             **RUN.figure(figure)
@@ -145,10 +159,13 @@ for figure, options in CONFIG["figures"].items():
             "../../environment.yml"
         params:
             **{
-                key: literal(value)
-                for key, value in row.get("params", lambda options: {})(
-                    options
-                ).items()
+                key: of_figure(
+                    figure,
+                    lambda options, key=key, params=row["params"]: params(options)[
+                        key
+                    ],
+                )
+                for key in (row["params"](options) if "params" in row else ())
             },
             script=row.get("script", figure),
         script:

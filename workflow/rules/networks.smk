@@ -1,4 +1,4 @@
-# From: the training sets, or a folder of images. Makes: networks' weights.
+# From: the training sets, or a folder of images. Makes: networks' weights; prints networks' layers.
 
 
 if "folder" in CONFIG["training_set"]:
@@ -62,3 +62,26 @@ rule train_network:
         unfinished=f"{RESULTS}/networks/{{network}}/unfinished",
     script:
         script_path("train_network")
+
+
+# Whose layers are to be printed, if any network's.
+LISTED = CONFIG.get("network")
+
+
+rule list_layers:
+    """Print the layers of a network: snakemake list_layers --config network=NAME."""
+    input:
+        files=lambda wildcards: RUN.defining_files(LISTED) if LISTED else [],
+        loader=LOADERS[LISTED] if LISTED else [],
+        code=code("list_layers"),
+    log:
+        f"{LOGS}/list_layers.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        name=LISTED,
+        names=list(NETWORKS),
+        network=literal(RUN.source(LISTED) if LISTED else None),
+    script:
+        script_path("list_layers")

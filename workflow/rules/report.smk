@@ -1,18 +1,21 @@
-# From: tables and figures. Makes: claims.csv, a page of units for each layer, report.html.
+# From: tables and figures. Makes: claims.csv, a page of units for each layer and one for all, report.html.
 
 
-# The layer that slide 9 shows, if the run has one.
-ROTATED = CONFIG["figures"].get("slide09_rotation")
+# The networks that claims look at.
+JUDGED = {network.partition("@")[0] for network, _ in RUN.judged_layers()}
 
 
 rule judge_claims:
     """Judge the slides' claims by criteria that were fixed beforehand."""
     input:
         claims=shipped("workflow/claims.yaml"),
-        detectors=[
-            RUN.dissected(*pair, "detectors.csv") for pair in RUN.judged_layers()
-        ],
-        rotation=[RUN.rotation(ROTATED["network"], ROTATED["layer"])] if ROTATED else [],
+        detectors=of_found(
+            lambda run: [
+                run.dissected(*pair, "detectors.csv") for pair in run.judged_layers()
+            ],
+            JUDGED,
+        ),
+        rotation=of_found(lambda run: run.rotations(), JUDGED),
         code=code("judge_claims"),
     output:
         claims=report(
@@ -28,9 +31,11 @@ rule judge_claims:
     conda:
         "../../environment.yml"
     params:
-        layers=RUN.judged_layers(),
-        groups=CONFIG.get("claims", {}),
-        rotated=ROTATED,
+        layers=of_found(lambda run: run.judged_layers(), JUDGED),
+        groups=of_found(lambda run: run.config.get("claims", {}), JUDGED),
+        rotated=of_found(
+            lambda run: run.config["figures"].get("slide09_rotation"), JUDGED
+        ),
         iterations=RUN.shown_snapshots(),
     script:
         script_path("judge_claims")
@@ -70,20 +75,60 @@ rule make_unit_page:
         script_path("make_unit_page")
 
 
+rule make_unit_index:
+    """Show, for a concept, the units of every dissected layer that detect it, best first."""
+    input:
+        units=of_found(
+            lambda run: [
+                run.dissected(name, layer, "units.csv")
+                for name, layer, _ in run.unit_pages()
+            ]
+        ),
+        template=shipped("workflow/report/index.html"),
+        code=code("make_unit_index"),
+    output:
+        page=RUN.unit_index(),
+    log:
+        f"{LOGS}/make_unit_index.log",
+    benchmark:
+        f"{BENCHMARKS}/make_unit_index.jsonl"
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        run=CONFIG["run"],
+        layers=of_found(
+            lambda run: [
+                [run.title(name), layer, os.path.relpath(page, f"{RESULTS}/units")]
+                for name, layer, page in run.unit_pages()
+            ]
+        ),
+        iou_threshold=DISSECTION["iou_threshold"],
+    script:
+        script_path("make_unit_index")
+
+
 rule make_report:
     """Gather claims and figures on one page that opens without a server."""
     input:
-        figures=[RUN.figure(figure)["png"] for figure in CONFIG["figures"]],
-        captions=[
-            shipped(f"workflow/report/captions/{figure}.rst")
-            for figure in CONFIG["figures"]
-        ],
+        figures=of_found(
+            lambda run: [run.figure(figure)["png"] for figure in run.config["figures"]]
+        ),
+        captions=of_found(
+            lambda run: [
+                shipped(f"workflow/report/captions/{figure}.rst")
+                for figure in run.config["figures"]
+            ]
+        ),
         claims=rules.judge_claims.output.claims,
         concepts=rules.list_concepts.output.concepts,
-        units=[
-            RUN.dissected(name, layer, "units.csv")
-            for name, layer, _ in RUN.unit_pages()
-        ],
+        units=of_found(
+            lambda run: [
+                run.dissected(name, layer, "units.csv")
+                for name, layer, _ in run.unit_pages()
+            ]
+        ),
+        missing=MISSING,
         template=shipped("workflow/report/report.html"),
         lock=shipped("requirements.lock"),
         code=code("make_report"),
@@ -98,13 +143,21 @@ rule make_report:
         "../../environment.yml"
     params:
         run=CONFIG["run"],
-        figures={figure: FIGURES[figure]["title"] for figure in CONFIG["figures"]},
-        unit_pages=literal(
-            [
-                [RUN.title(name), layer, os.path.relpath(page, RESULTS)]
-                for name, layer, page in RUN.unit_pages()
+        figures=of_found(
+            lambda run: {
+                figure: FIGURES[figure]["title"] for figure in run.config["figures"]
+            }
+        ),
+        titles={figure: FIGURES[figure]["title"] for figure in CONFIG["figures"]},
+        unit_pages=of_found(
+            lambda run: [
+                [run.title(name), layer, os.path.relpath(page, RESULTS)]
+                for name, layer, page in run.unit_pages()
             ]
         ),
+        networks=lambda wildcards: [
+            [RUN.title(name), files] for name, files in RUN.network_downloads().items()
+        ],
         iou_threshold=DISSECTION["iou_threshold"],
         configuration=literal(CONFIG),
         # What the command line says of it, so that a reader can say the same.

@@ -6,7 +6,7 @@ of the forward pass is watched, so that any way of writing a network works.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -19,7 +19,43 @@ from dissection.networks.layers import Layer, every_call
 def receptive_fields(
     model: torch.nn.Module, layers: Mapping[str, Layer], input_size: tuple[int, int]
 ) -> dict[str, Geometry]:
-    """Find the receptive fields of layers from one forward pass through the network.
+    """Find the receptive fields of layers that are to be dissected.
+
+    Parameters and errors are those of `layer_fields`, and a layer that cannot be dissected is one.
+
+    Returns
+    -------
+    dict of Geometry, by layer name
+    """
+    fields = layer_fields(model, layers, input_size)
+    for field in fields.values():
+        if isinstance(field.geometry, InputError):
+            raise field.geometry
+    return {name: field.geometry for name, field in fields.items()}
+
+
+class Field(NamedTuple):
+    """What one forward pass tells of a layer.
+
+    Attributes
+    ----------
+    calls : int
+        How often the network calls it.
+    shape : tuple of int or None
+        Of its output for one image; None if it has none, or one that is no tensor.
+    geometry : Geometry or InputError
+        The error says why it cannot be dissected.
+    """
+
+    calls: int
+    shape: tuple[int, ...] | None
+    geometry: Geometry | InputError
+
+
+def layer_fields(
+    model: torch.nn.Module, layers: Mapping[str, Layer], input_size: tuple[int, int]
+) -> dict[str, Field]:
+    """Find what one forward pass through the network tells of some layers.
 
     Where branches meet, the field is the box around all of them. What has no position, such as
     a gate computed from the whole image, does not move or widen the field.
@@ -35,13 +71,14 @@ def receptive_fields(
 
     Returns
     -------
-    dict of Geometry, by layer name
+    dict of Field, by layer name
+        Layers that are called first come first. One cannot be dissected if it is not reached, its
+        output is not a map, or an operation before it moves positions in an unknown way.
 
     Raises
     ------
     InputError
-        If the layer is not reached, its output is not a map, or an operation before it moves
-        positions in an unknown way.
+        If a layer is called less often than its number says.
     """
     parameter = next(iter(model.parameters()), torch.zeros(()))
     image = torch.zeros((1, 3, *input_size), device=parameter.device)
@@ -63,7 +100,16 @@ def receptive_fields(
                 f"Layer '{name}': the network calls it only {count} times when it runs on an "
                 f"image. Give a number from 1 to {count}, or none for the last call."
             )
-    return {name: _geometry(name, *found.get(name, (None, None)), input_size) for name in layers}
+    fields = {}
+    for name in [*found, *(name for name in layers if name not in found)]:
+        output, note = found.get(name, (None, None))
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
+        try:
+            geometry = _geometry(name, output, note, input_size)
+        except InputError as error:
+            geometry = error
+        fields[name] = Field(calls[name], shape, geometry)
+    return fields
 
 
 def _geometry(

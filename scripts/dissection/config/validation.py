@@ -11,9 +11,11 @@ from dissection.errors import InputError, did_you_mean
 from dissection.jobs.files import layer_file_name
 from dissection.jobs.schemas import schema_problems, with_defaults, with_numbers
 from dissection.networks.sources import (
+    RELEASED,
     SOURCES,
     downloads,
     given_sources,
+    released_download,
     source_module,
     source_of,
 )
@@ -98,6 +100,16 @@ def _source_problems(networks: dict) -> Iterator[str]:
 def _outside_problems(networks: dict, read_registry: Callable[[], Registry]) -> Iterator[str]:
     """Yield a message for every name that refers to nothing outside of the configuration."""
     for name, network in networks.items():
+        if table := released_download(network):
+            registry = read_registry()
+            if table not in registry:
+                given = network["released"]["download"]
+                names = _registered(RELEASED, "csv", registry)
+                yield (
+                    f"networks.{name}.released.download: there is no '{given}' in "
+                    f"config/downloads.yaml.{did_you_mean(given, names)} There are "
+                    f"{', '.join(names)}."
+                )
         key, options = source_of(network)
         if SOURCES[key].checks:
             try:
@@ -118,7 +130,11 @@ def _outside_problems(networks: dict, read_registry: Callable[[], Registry]) -> 
 
 def _downloadable(source: str, registry: Registry) -> list[str]:
     """Return what ``download`` of a source can be."""
-    file, kind = next(iter(SOURCES[source].registered.items()))
+    return _registered(*next(iter(SOURCES[source].registered.items())), registry)
+
+
+def _registered(file: str, kind: str, registry: Registry) -> list[str]:
+    """Return what ``{}`` can be in the names of files of a kind."""
     before, _, after = file.partition("{}")
     return [
         name.removeprefix(before).removesuffix(after)
@@ -152,6 +168,8 @@ def _reference_problems(config: dict) -> Iterator[str]:
         near = did_you_mean(name, networks)
         return f"{at}: there is no network '{name}'.{near} Networks: {', '.join(networks)}."
 
+    if config.get("network", next(iter(networks))) not in networks:
+        yield missing("network", config["network"])
     for group, names in config.get("claims", {}).items():
         for name in names:
             if name not in networks:
@@ -168,6 +186,11 @@ def _reference_problems(config: dict) -> Iterator[str]:
                     yield (
                         f"networks.{name}.trained.snapshots: figures.{figure} needs snapshots of "
                         f"'{name}'; list the iterations to keep."
+                    )
+                elif figure == "slide06_agreement" and "released" not in networks[name]:
+                    yield (
+                        f"networks.{name}.released: figures.{figure} needs the released table of "
+                        f"the units of '{name}'; say where it is, or take the network out there."
                     )
                 elif figure in WITH_ACCURACY and "trained" not in networks[name]:
                     yield (

@@ -4,6 +4,7 @@ Each check reads the structure of a file without decoding its contents (nothing 
 returns what is wrong with it, as the end of a sentence about the file, or None.
 """
 
+import csv
 import html
 import re
 import zipfile
@@ -113,6 +114,27 @@ def npy_problem(path: Path) -> str | None:
     return None if end == size else f"has {size - end:,} bytes after its array"
 
 
+def csv_problem(path: Path) -> str | None:
+    """Read all rows, which must have as many fields as the first, up to the last line's end."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            columns = len(next(rows, []))
+            for row in rows:
+                if row and len(row) != columns:
+                    return (
+                        f"is no whole CSV table (line {rows.line_num} has {len(row)} fields, "
+                        f"line 1 has {columns})"
+                    )
+            if rows.line_num < 2:
+                return "is no CSV table with rows"
+    except (UnicodeDecodeError, csv.Error) as error:
+        return f"is no CSV table ({first_line(error)})"
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return None if file.read() in (b"\n", b"\r") else "is cut off in its last line"
+
+
 def checkpoint_problem(path: Path) -> str | None:
     """Recognise what torch.save writes: a zip archive with data.pkl, or the older pickles."""
     with path.open("rb") as file:
@@ -190,4 +212,5 @@ PROBLEMS: dict[str, Callable[[Path], str | None]] = {
     "prototxt": prototxt_problem,
     "caffemodel": caffemodel_problem,
     "checkpoint": checkpoint_problem,
+    "csv": csv_problem,
 }

@@ -171,6 +171,11 @@ def torchvision_download(weights: str) -> Download:
     )
 
 
+def find_download(name: str, file: str | Path) -> Download:
+    """Return a download by its name: torchvision's own weights, or an entry of the registry."""
+    return torchvision_download(name) if "_Weights." in name else read_registry(file)[name]
+
+
 def fetch_download(download: Download, folder: str | Path, **options: Any) -> Path:
     """Fetch a file of the registry into the folder of all downloads and return its path.
 

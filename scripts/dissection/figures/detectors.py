@@ -89,7 +89,7 @@ def detector_bars(
     for index, (panel, table, bars) in enumerate(zip(panels, tables, names, strict=True)):
         same = [t for p, t in zip(panels, tables, strict=True) if p.label == panel.label]
         one = axes[index]
-        _draw(one, table, bars, horizontal)
+        _draw(one, table, bars, horizontal, panel.unknown)
         _scale(one, max(map(_longest, same)), horizontal)
         one.set_title(headings[index], loc="left")
         if horizontal:
@@ -154,13 +154,13 @@ def _fits(name: str, room: float) -> bool:
     return len(lines) <= MOST_LINES and all(text_width(line, 6.5) <= room for line in lines)
 
 
-def _draw(axes: Axes, table: pd.DataFrame, bars: list[str], horizontal: bool) -> None:
+def _draw(axes: Axes, table: pd.DataFrame, bars: list[str], horizontal: bool, unknown: str) -> None:
     if not bars:
         axes.text(0.5, 0.5, "nothing to show", ha="center", va="center", transform=axes.transAxes)
     for position, bar in enumerate(bars):
         own = table[table["bar"] == bar].set_index("category").astype({"value": float})
         if own["value"].isna().all():
-            _number(axes, horizontal, position, np.nan, "count")
+            _number(axes, horizontal, position, np.nan, "count", unknown)
             continue
         start = 0.0
         for category in CATEGORIES:
@@ -201,12 +201,14 @@ def _mark(axes: Axes, horizontal: bool, position: float, total: pd.Series) -> No
         axes.plot(*line, **_chance_style(horizontal), gid="chance")
 
 
-def _number(axes: Axes, horizontal: bool, position: float, value: float, what: str) -> None:
-    """The count, just beyond the bar's end; a dash if it is not known."""
+def _number(
+    axes: Axes, horizontal: bool, position: float, value: float, what: str, unknown: str = ""
+) -> None:
+    """The count, just beyond the bar's end; other words if it is not known."""
     bold = what == "total"
     end = 0.0 if np.isnan(value) else value
     axes.annotate(
-        "–" if np.isnan(value) else f"{value:g}",
+        unknown if np.isnan(value) else f"{value:g}",
         (end, position) if horizontal else (position, end),
         xytext=(3, 1) if horizontal else (0, 2.5),
         textcoords="offset points",

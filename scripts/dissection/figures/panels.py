@@ -1,6 +1,6 @@
 """Counts of detectors as the tables that bar plots take."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,14 @@ class Panel:
     label : str
         What is counted. Panels with the same label share one scale.
     heading : str
+    unknown : str
+        What stands in the place of an unknown bar.
     """
 
     table: pd.DataFrame
     label: str
     heading: str = ""
+    unknown: str = "–"
 
 
 def detector_table(counts: Mapping[str, pd.DataFrame], rule: str, value: str) -> pd.DataFrame:
@@ -58,6 +61,15 @@ def detector_table(counts: Mapping[str, pd.DataFrame], rule: str, value: str) ->
         for name, table in counts.items()
     ]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+
+
+def with_bars(table: pd.DataFrame, bars: Sequence[str]) -> pd.DataFrame:
+    """Return the table of a `Panel` with these bars, in their order; new ones are unknown."""
+    known = set(table["bar"])
+    new = [{"bar": bar, "category": "total"} for bar in bars if bar not in known]
+    table = pd.concat([table, pd.DataFrame(new, columns=COLUMNS)]) if new else table
+    order = {bar: place for place, bar in enumerate(bars)}
+    return table.sort_values("bar", key=lambda names: names.map(order), kind="stable")
 
 
 def published_table(published: pd.DataFrame) -> pd.DataFrame:

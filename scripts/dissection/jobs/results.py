@@ -9,9 +9,10 @@ import pandas as pd
 # "TRUE" or "NA".
 TEXT = {
     *("rule", "category", "label", "name", "network", "layer", "title", "source", "cannot_fire"),
+    *("released_category", "released_label"),
     *("id", "figure", "statement", "published", "measured", "criterion", "verdict"),
 }
-TRUTH = {"within_reach"}
+TRUTH = {"within_reach", "same_label"}
 TEXT_ENDING = "-label"
 
 

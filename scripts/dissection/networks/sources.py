@@ -35,6 +35,8 @@ class Source:
     registered : dict of str
         If the option ``download`` can stand in their place: for each file its name in
         config/downloads.yaml, with ``{}`` for that option, and its kind there.
+    defining : int
+        How many of the files, the first ones, say what layers there are. The rest are weights.
     function : str
         Option that names a function of the user's, as ``package.module:function``.
     checks, publishes : bool
@@ -44,6 +46,7 @@ class Source:
     module: str
     files: tuple[str, ...] = ()
     registered: Mapping[str, str] = field(default_factory=dict)
+    defining: int = 0
     function: str = ""
     checks: bool = False
     publishes: bool = False
@@ -57,14 +60,19 @@ SOURCES = {
         "caffe.load",
         files=("prototxt", "caffemodel"),
         registered={"{}.prototxt": "prototxt", "{}.caffemodel": "caffemodel"},
+        defining=1,
     ),
     "checkpoint": Source(
         "checkpoint", files=("file",), registered={"{}": "checkpoint"}, checks=True
     ),
     "factory": Source("factory", files=("file",), function="function", checks=True),
-    "torchscript": Source("torchscript", files=("file",)),
-    "exported": Source("exported", files=("file",)),
+    "torchscript": Source("torchscript", files=("file",), defining=1),
+    "exported": Source("exported", files=("file",), defining=1),
 }
+
+
+# Released tables of networks' units, in config/downloads.yaml.
+RELEASED = "released-{}.csv"
 
 
 def given_sources(network: Mapping[str, Any]) -> list[str]:
@@ -90,6 +98,12 @@ def own_files(network: Mapping[str, Any]) -> list[str]:
     return [options[name] for name in SOURCES[key].files if name in options]
 
 
+def is_downloaded(network: Mapping[str, Any]) -> bool:
+    """Whether a network is made of downloads; their names can take seconds to tell."""
+    key, options = source_of(network)
+    return SOURCES[key].publishes or "download" in options
+
+
 def downloads(network: Mapping[str, Any]) -> list[str]:
     """Return the names of the downloads that a network is made of, in the order of its source.
 
@@ -104,6 +118,23 @@ def downloads(network: Mapping[str, Any]) -> list[str]:
     if "download" not in options:
         return []
     return [name.format(options["download"]) for name in SOURCES[key].registered]
+
+
+def released_download(network: Mapping[str, Any]) -> str | None:
+    """Return the name of the download with a network's released units; None if it has none."""
+    table = network.get("released", {})
+    return RELEASED.format(table["download"]) if "download" in table else None
+
+
+def defining_files(network: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Return the downloads, by their names, and own files that tell a network's layers.
+
+    The rest of its files are weights.
+    """
+    count = SOURCES[source_of(network)[0]].defining
+    if not count:
+        return [], []
+    return downloads(network)[:count], own_files(network)[:count]
 
 
 def modules(network: Mapping[str, Any]) -> list[str]:

@@ -20,13 +20,13 @@ def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str
     options : mapping
         Those of `training.architectures.build`, and ``task``.
     files : sequence of paths
-        One file of weights.
+        One file of weights; without it they are random, and for a single class.
     """
-    (weights,) = files
     head = TASKS[options["task"]].head
-    classes = classes_of(read_state_dict(weights))
+    classes = classes_of(read_state_dict(files[0])) if files else 1
     model = build({**options, **({"head": head} if head else {})}, classes)
-    load_weights(model, weights)
+    for weights in files:
+        load_weights(model, weights)
     learned = {
         "input_size": model.input_size,
         "mean": model.mean,

@@ -68,6 +68,8 @@ def report_page(
     configuration_files: Sequence[str],
     overrides: Sequence[str],
     unit_pages: Sequence[tuple[str, str, str, str]],
+    left_out: Sequence[tuple[str, str]],
+    not_drawn: Sequence[str],
     reach_note: str,
     versions: Sequence[tuple[str, str]],
 ) -> str:
@@ -89,6 +91,10 @@ def report_page(
         Where the configuration comes from (see `rerun_command`).
     unit_pages : sequence of (network, layer, path relative to the report, note)
         The note is about units that cannot fire, and may be empty.
+    left_out : sequence of (name, reason)
+        Networks, and other things to download, that could not be had.
+    not_drawn : sequence of str
+        Titles of the figures that could not be drawn without them.
     reach_note : str
         About concepts that are too large to be detected.
     versions : sequence of (name, version)
@@ -136,6 +142,8 @@ def report_page(
         claims=rows,
         figures=shown,
         unit_pages=unit_pages,
+        left_out=left_out,
+        not_drawn=not_drawn,
         reach_note=reach_note,
         command=rerun_command(configuration_files, overrides),
         versions="\n".join(f"{name} {version}" for name, version in versions),
