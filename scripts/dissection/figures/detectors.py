@@ -1,5 +1,6 @@
 """Bars of detectors by category, for layers, networks or training conditions."""
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 
@@ -118,22 +119,50 @@ def detector_bars(
 
 
 def shortened(names: Sequence[str], most: int = LONGEST_NAME) -> list[str]:
-    """Leave out the middle of names of more characters than these, of less if they become equal.
+    """Leave out the middle of names of more characters than these.
+
+    Names that become equal that way are shown around where they differ instead.
 
     Examples
     --------
     >>> shortened(["features.denseblock4.denselayer32.conv2", "conv1"], 20)
     ['features.d…r32.conv2', 'conv1']
     >>> shortened(["the middle A of it", "the middle B of it"], 9)
-    ['the middle A of it', 'the middle B of it']
+    ['…le A of…', '…le B of…']
     """
-    short = [
-        f"{name[: most // 2]}…{name[len(name) - (most - most // 2 - 1) :]}"
-        if len(name) > most
-        else name
-        for name in names
-    ]
-    return short if len(set(short)) == len(set(names)) else shortened(names, most + 5)
+    cut = {name: _without_middle(name, most) for name in names}
+    for short in set(cut.values()):
+        alike = [name for name in cut if cut[name] == short]
+        if len(alike) > 1:
+            cut |= _around_differences(alike, most)
+    if len(set(cut.values())) < len(cut):
+        return shortened(names, most + 5)
+    return [cut[name] for name in names]
+
+
+def _without_middle(name: str, most: int) -> str:
+    if len(name) <= most:
+        return name
+    return f"{name[: most // 2]}…{name[len(name) - (most - most // 2 - 1) :]}"
+
+
+def _around_differences(names: Sequence[str], most: int) -> dict[str, str]:
+    """Names by where they begin and cease to differ, with as much around it as there is room."""
+    begin = _alike(names)
+    after = _alike([name[begin:][::-1] for name in names])
+    room = most - 2 - max(len(name) - begin - after for name in names)
+    first = max(0, begin - max(0, room - room // 2))
+    found = {}
+    for name in names:
+        last = min(len(name), len(name) - after + max(0, room // 2))
+        found[name] = f"{'…' * (first > 0)}{name[first:last]}{'…' * (last < len(name))}"
+    return found
+
+
+def _alike(names: Sequence[str]) -> int:
+    """With how many characters all names begin."""
+    columns = zip(*names, strict=False)  # the shortest one's end ends it
+    return sum(1 for _ in itertools.takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def _heading(text: str, panels: int, horizontal: bool) -> str:
