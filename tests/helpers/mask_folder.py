@@ -63,11 +63,16 @@ def labels(broden, name):
     """By category, the names of the labels at every pixel of an image: a set a pixel."""
     i = broden.image_names.index(name)
     maps, whole = broden.load_labels(i)
-    assert not whole
     found = {}
+    for category, numbers in whole.items():
+        sets = np.empty(broden.sizes[i], object)
+        for place in np.ndindex(sets.shape):
+            sets[place] = {broden.names[n] for n in numbers}
+        found[category] = sets
     for category, channels in maps.items():
         sets = np.empty(channels.shape[1:], object)
         for place in np.ndindex(sets.shape):
-            sets[place] = {broden.names[n] for n in channels[(slice(None), *place)] if n}
+            own = {broden.names[n] for n in channels[(slice(None), *place)] if n}
+            sets[place] = own | (found[category][place] if category in found else set())
         found[category] = sets
     return found
