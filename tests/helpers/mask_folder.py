@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from dissection.datasets.broden import Broden
-from dissection.datasets.masks.convert import import_masks
+from dissection.datasets.masks.forms import import_form
 
 
 def write_table(path, rows, columns=("value", "name", "category")):
@@ -49,13 +49,8 @@ def small_data(tmp_path):
 
 
 def run(folder, masks=("masks",), **options):
-    import_masks(
-        folder / "images",
-        [folder / name for name in masks],
-        folder / "labels.csv",
-        folder / "imported",
-        **options,
-    )
+    own = {"images": folder / "images", "masks": [folder / name for name in masks]}
+    import_form("masks", {**own, "labels": folder / "labels.csv", **options}, folder / "imported")
     return Broden(folder / "imported")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from mask_folder import save_image
 from PIL import Image
 
-from dissection.datasets.masks.convert import import_masks
+from dissection.datasets.masks.forms import import_form
 
 NAMES = {1: ("car", "object"), 2: ("wheel", "part"), 3: ("grass", "material"), 9: ("b", "object")}
 VOID = 255
@@ -64,5 +64,11 @@ def reference(folder):
     save_images(folder)
     save_masks(folder / "masks", numbered)
     save_rows(folder / "labels.csv", [*ROWS, (VOID, "", "")])
-    import_masks(folder / "images", [folder / "masks"], folder / "labels.csv", folder / "imported")
-    return tree(folder / "imported")
+    own = {"images": folder / "images", "masks": [folder / "masks"]}
+    return imported_form(folder, "masks", **own, labels=folder / "labels.csv")
+
+
+def imported_form(parent, form, **options):
+    """The files of the data set that a form becomes."""
+    import_form(form, options, parent / "imported")
+    return tree(parent / "imported")

@@ -17,16 +17,15 @@ from mask_forms import (
     VOID,
     coloured,
     contents,
+    imported_form,
     numbered,
     reference,
     save_images,
     save_masks,
     save_rows,
-    tree,
 )
 from PIL import Image
 
-from dissection.datasets.masks.convert import import_masks
 from dissection.datasets.masks.mask_files import read_mask
 from dissection.datasets.masks.palette import parse_colour
 from dissection.datasets.masks.photographs import load_upright
@@ -46,10 +45,9 @@ def data(tmp_path):
 
 
 def imported(folder, masks=("masks",), **options):
-    options = {"void": [VOID], **options}
-    paths = [folder / name for name in masks]
-    import_masks(folder / "images", paths, folder / "labels.csv", folder / "imported", **options)
-    return tree(folder / "imported")
+    own = {"images": folder / "images", "masks": [folder / name for name in masks]}
+    own |= {"labels": folder / "labels.csv", "void": [VOID]}
+    return imported_form(folder, "masks", **own | options)
 
 
 def pillow(ending, dtype, **options):

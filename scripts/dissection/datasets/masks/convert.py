@@ -1,8 +1,4 @@
-"""Turn a plain segmentation data set into one in Broden format.
-
-The data set has a folder of images, one or more folders of masks and a table. A mask has one
-number, or one colour, a pixel and a name made of its image's; the table says what they mean.
-"""
+"""Turn labelled images into a data set in Broden format."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,103 +10,48 @@ from PIL import Image
 from dissection.datasets.broden_writer import BrodenImage, write_broden
 from dissection.datasets.color_names import COLOR_NAMES, color_labels
 from dissection.datasets.masks.checks import check_masks
-from dissection.datasets.masks.files import SAME_NAME, check_names, listed, match_masks
-from dissection.datasets.masks.layers import Layer, MaskFolder
+from dissection.datasets.masks.files import check_names, listed
+from dissection.datasets.masks.layers import Labelled, Layer
 from dissection.datasets.masks.orientation import turned
 from dissection.datasets.masks.photographs import load_upright, read_photograph
-from dissection.datasets.masks.table import read_codes
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, progress
 
 
-def import_masks(
-    images: str | Path,
-    masks: Sequence[str | Path],
-    table: str | Path,
+def import_labelled(
+    labelled: Labelled,
     folder: str | Path,
     longest_side: int | None = None,
-    *,
-    void: Sequence[int] = (),
-    mask_name: str = SAME_NAME,
-    image_name: str = SAME_NAME,
-    variable: str | None = None,
     scenes: Mapping[str, str] | None = None,
-) -> None:
-    """Write a data set in Broden format from images and masks.
+) -> list[str]:
+    """Write a data set in Broden format.
 
-    Images without any mask, and masks without an image, are left out and logged. The colour of
-    every pixel is a label too, unless the table has labels of the category color.
+    Images without any label are left out and logged. The colour of every pixel is a label too,
+    unless there are labels of the category color.
 
     Parameters
     ----------
-    images : path
-        Folder of images, in folders of its own or not.
-    masks : sequence of paths
-        Folders of masks, as `dissection.datasets.masks.mask_files` reads them. A mask's size is
-        the image's, or the same scaled. A folder need not have a mask for each image. Several
-        folders are several labels for the same pixels.
-    table : path
-        CSV with the columns value or color, name, category, and, if the folders differ in what
-        the values mean, folder: the last name of a folder of masks, or nothing for all of them. A
-        value without a name is no label. 0, and black, is no label unless the table gives it a
-        name.
+    labelled : Labelled
     folder : path
         Appears when the data set is complete.
     longest_side : int, optional
         Images and masks with a longer side than this many pixels are scaled down to it.
-    void : sequence of int
-        Values that are no labels.
-    mask_name, image_name : str
-        How masks and images are called; see `dissection.datasets.masks.files.find_masks`.
-    variable : str, optional
-        Of MATLAB files: the array that is the mask.
     scenes : mapping of str, optional
         Scenes of whole images, by the images' names.
 
-    Raises
-    ------
-    InputError
-        If the table is wrong, no image has a mask, a file cannot be used, sizes do not fit, or
-        a mask has a value that the table does not list: all such values are named.
-    """
-    images, table = Path(images), Path(table)
-    folders = [Path(mask_folder) for mask_folder in masks]
-    names, codes = read_codes(table, folders, void)
-    found, files = match_masks(images, folders, mask_name, image_name)
-    layers = [MaskFolder(*layer, variable) for layer in zip(folders, files, codes, strict=True)]
-    import_labelled(found, layers, names, folder, str(table), longest_side, scenes)
-
-
-def import_labelled(
-    images: Mapping[str, Path],
-    layers: Sequence[Layer],
-    names: dict[str, list[str]],
-    folder: str | Path,
-    table: str,
-    longest_side: int | None = None,
-    scenes: Mapping[str, str] | None = None,
-) -> None:
-    """Write a data set in Broden format from images and layers of labels.
-
-    Parameters
-    ----------
-    images : mapping of Path
-        By their names. Those without any label are left out and logged.
-    layers : sequence of Layer
-    names : dict of category to names
-        What the layers' codes mean.
-    folder : path
-        Appears when the data set is complete.
-    table : str
-        Where the names come from, for messages.
-    longest_side, scenes
-        As in `import_masks`.
+    Returns
+    -------
+    list of str
+        The names of images that were left out.
 
     Raises
     ------
     InputError
+        If a file cannot be used, sizes do not fit, or a mask has a value whose meaning is not
+        known: all such values are named.
     """
-    scenes = scenes or {}
+    images, layers, names, table = labelled
+    scenes = _scene_names(scenes or {}, names)
     kept = {
         name: file
         for name, file in sorted(images.items())
@@ -118,7 +59,7 @@ def import_labelled(
     }
     if left_out := sorted(images.keys() - kept.keys()):
         log.warning("left out, images without a mask: %s", listed(left_out))
-    check_names(set(kept), Path(table))
+    check_names(set(kept))
     stored = check_masks(kept, layers, names, table)
     all_names = dict(names)
     if "color" not in all_names:
@@ -130,6 +71,13 @@ def import_labelled(
 
     with whole_folder(folder) as partial:
         write_broden(partial, converted(), all_names)
+    return left_out
+
+
+def _scene_names(scenes: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Names of scenes, with the released Broden's ending where something else is called so."""
+    others = {name for category, own in names.items() if category != "scene" for name in own}
+    return {name: f"{s}-s" if s in others else s for name, s in scenes.items()}
 
 
 def _convert(

@@ -129,20 +129,19 @@ def match_masks(
     return found, masks
 
 
-def check_names(names: set[str], images: Path) -> None:
+def check_names(names: set[str]) -> None:
     """Raise an InputError if a data set in Broden format cannot hold images of these names."""
     for name in sorted(names):
         if any(letter in ";:\\" or not letter.isprintable() for letter in name):
             raise InputError(
-                f"{images}: the image {name!r} has one of ; : \\ in its name, or something that "
+                f"The image {name!r} has one of ; : \\ in its name, or something that "
                 "cannot be printed, which the tables of Broden cannot hold. Rename it."
             )
         # Label maps lie beside their image, and a second one of a category has a number.
         found = _LABEL_MAP.fullmatch(name)
         if found and found[1] in names:
             raise InputError(
-                f"{images}: the image '{name}' has the name that the labels of '{found[1]}' get. "
-                "Rename it."
+                f"the image '{name}' has the name that the labels of '{found[1]}' get. Rename it."
             )
 
 

@@ -1,13 +1,11 @@
 """Layers of labels: what a folder of masks, or a file of annotations, says about each image."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from dissection.datasets.masks.mask_files import read_mask
 from dissection.datasets.masks.table import Codes
 
 
@@ -35,35 +33,21 @@ class Layer(Protocol):
         """Return an image's values, uint16 (channels, height, width)."""
 
 
-@dataclass(frozen=True)
-class MaskFolder:
-    """A folder of masks.
+class Labelled(NamedTuple):
+    """Images with what is known of their labels.
 
     Attributes
     ----------
-    source : Path
-    files : mapping of Path
-        By the image's name.
-    codes : Codes
-    variable : str or None
-        Of MATLAB files: the array that is the mask.
+    images : mapping of Path
+        By their names, which are paths with "/" without ending.
+    layers : sequence of Layer
+    names : dict of list of str, by category
+        What the layers' codes mean.
+    source : str
+        What says so, for messages.
     """
 
-    source: Path
-    files: Mapping[str, Path]
-    codes: Codes
-    variable: str | None = None
-
-    def __contains__(self, name: str) -> bool:
-        """Return whether an image has a mask here."""
-        return name in self.files
-
-    def place(self, name: str) -> Path:
-        """Return an image's mask."""
-        return self.files[name]
-
-    def read(self, name: str) -> np.ndarray:
-        """Return an image's values, uint16 (1, height, width)."""
-        palette = self.codes.palette
-        pixels = read_mask(self.files[name], palette is not None, self.variable)
-        return (pixels if palette is None else palette.numbers(pixels))[None]
+    images: Mapping[str, Path]
+    layers: Sequence[Layer]
+    names: dict[str, list[str]]
+    source: str
