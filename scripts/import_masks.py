@@ -1,17 +1,22 @@
-"""Turn images with masks into a data set in Broden format."""
+"""Turn labelled images into a data set in Broden format, and note where it comes from."""
 
 from dissection.datasets.broden import Broden
-from dissection.datasets.masks.convert import import_masks
+from dissection.datasets.masks.forms import import_form
+from dissection.datasets.masks.origin import write_origin
 from dissection.jobs.logs import log, logged
 
 
 def main() -> None:
-    files, output = snakemake.input, snakemake.output
-    import_masks(
-        files.images, files.masks, files.labels, output.dataset, snakemake.params.longest_side
-    )
-    for row in Broden(output.dataset).statistics().itertuples():
+    files, output, params = snakemake.input, snakemake.output, snakemake.params
+    left_out = import_form(params.form, params.options, output.dataset)
+    broden = Broden(output.dataset)
+    statistics = broden.statistics()
+    log.info("%d images, %d left out", len(broden), len(left_out))
+    for row in statistics.itertuples():
         log.info("%s: %d labels, %d images", row.category, row.labels, row.images)
+    write_origin(
+        output.origin, params.form, params.options, files.files, files.archive, statistics, left_out
+    )
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ from dissection.networks.sources import (
 )
 from dissection.training.settings import decisive_settings, own_settings
 
+# Forms of labelled images, and their keys that are paths within an archive.
+IMPORTED = ("masks", "coco", "voc", "labelme")
+IN_ARCHIVE = {"images", "masks", "annotations", "panoptic", "folder"}
+
 
 class Run:
     """A run of the workflow.
@@ -197,6 +201,8 @@ class Run:
         names |= set(self.released_downloads())
         if "broden" in self.config["dataset"]:
             names.add(f"broden1_{self.config['dataset']['broden']}")
+        if self.archive():
+            names.add(self.archive())
         return sorted(map(_note, names))
 
     def released(self, network: str) -> str:
@@ -212,9 +218,39 @@ class Run:
         dataset = self.config["dataset"]
         if "broden" in dataset:
             return f"resources/broden1_{dataset['broden']}"
-        if "masks" in dataset:
+        if self.import_form():
             return f"{self.results}/imported"
         return dataset.get("folder", f"{self.results}/dataset")
+
+    def import_form(self) -> str | None:
+        """Return the form of labelled images that is turned into Broden's, if there is one."""
+        return next((form for form in IMPORTED if form in self.config["dataset"]), None)
+
+    def archive(self) -> str | None:
+        """Return the archive to download that the images lie in, if there is one."""
+        return self.config["dataset"].get(self.import_form(), {}).get("archive")
+
+    def import_options(self) -> dict[str, Any]:
+        """Return what the reader of the form takes; paths in an archive as they are unpacked."""
+        options = dict(self.config["dataset"][self.import_form()])
+        if archive := options.pop("archive", None):
+            for key in IN_ARCHIVE & options.keys():
+                paths = _listed(options[key])
+                inside = [f"resources/unpacked/{archive}/{path}" for path in paths]
+                options[key] = inside if isinstance(options[key], list) else inside[0]
+        return _in_order(options)
+
+    def own_import_files(self) -> list[str]:
+        """Return files and folders of the user's own that are imported."""
+        keys = ("labels", "scenes") if self.archive() else (*sorted(IN_ARCHIVE), "labels", "scenes")
+        options = self.config["dataset"][self.import_form()]
+        paths = [path for key in keys if key in options for path in _listed(options[key])]
+        return [path for path in paths if path != "folders"]
+
+    def import_files(self) -> list[str]:
+        """Return all that is imported: inputs of a rule."""
+        unpacked = [f"resources/unpacked/{self.archive()}"] if self.archive() else []
+        return [*unpacked, *self.own_import_files()]
 
     def training_set(self, network: str) -> str:
         """Return what the network is trained on: drawn images, or an index of those in a folder."""
@@ -344,6 +380,10 @@ def _in_order(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _in_order(value[key]) for key in sorted(value)}
     return value
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def _note(download: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from dissection.datasets.broden import Broden
-from dissection.datasets.masks.convert import import_masks
+from dissection.datasets.masks.forms import import_form
 
 
 def write_table(path, rows, columns=("value", "name", "category")):
@@ -49,13 +49,8 @@ def small_data(tmp_path):
 
 
 def run(folder, masks=("masks",), **options):
-    import_masks(
-        folder / "images",
-        [folder / name for name in masks],
-        folder / "labels.csv",
-        folder / "imported",
-        **options,
-    )
+    own = {"images": folder / "images", "masks": [folder / name for name in masks]}
+    import_form("masks", {**own, "labels": folder / "labels.csv", **options}, folder / "imported")
     return Broden(folder / "imported")
 
 
@@ -63,11 +58,16 @@ def labels(broden, name):
     """By category, the names of the labels at every pixel of an image: a set a pixel."""
     i = broden.image_names.index(name)
     maps, whole = broden.load_labels(i)
-    assert not whole
     found = {}
+    for category, numbers in whole.items():
+        sets = np.empty(broden.sizes[i], object)
+        for place in np.ndindex(sets.shape):
+            sets[place] = {broden.names[n] for n in numbers}
+        found[category] = sets
     for category, channels in maps.items():
         sets = np.empty(channels.shape[1:], object)
         for place in np.ndindex(sets.shape):
-            sets[place] = {broden.names[n] for n in channels[(slice(None), *place)] if n}
+            own = {broden.names[n] for n in channels[(slice(None), *place)] if n}
+            sets[place] = own | (found[category][place] if category in found else set())
         found[category] = sets
     return found

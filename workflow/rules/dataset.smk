@@ -44,32 +44,52 @@ rule synthesize_broden:
         script_path("synthesize_broden")
 
 
-if "masks" in CONFIG["dataset"]:
-    MASKS = CONFIG["dataset"]["masks"]
+if RUN.archive():
+
+    rule unpack_archive:
+        """Unpack a downloaded archive of labelled images."""
+        input:
+            archive=f"resources/checked/{RUN.archive()}.json",
+            code=code("unpack_archive"),
+        output:
+            folder=directory(f"resources/unpacked/{RUN.archive()}"),
+        log:
+            f"resources/logs/unpack_archive-{RUN.archive()}.log",
+        conda:
+            "../../environment.yml"
+        resources:
+            mem_mb=memory(2000),
+            runtime=minutes(120),
+        script:
+            script_path("unpack_archive")
+
+
+if RUN.import_form():
 
     rule import_masks:
-        """Turn images with masks of your own into a data set in Broden format."""
+        """Turn labelled images into a data set in Broden format."""
         input:
-            images=MASKS["images"],
-            masks=MASKS["masks"],
-            labels=MASKS["labels"],
+            files=RUN.import_files(),
+            archive=f"resources/checked/{RUN.archive()}.json" if RUN.archive() else [],
             code=code("import_masks"),
         output:
             dataset=directory(f"{RESULTS}/imported"),
+            origin=f"{RESULTS}/imported.json",
         log:
             f"{LOGS}/import_masks.log",
         benchmark:
             f"{BENCHMARKS}/import_masks.jsonl"
         conda:
             "../../environment.yml"
+        threads: 4
         resources:
             mem_mb=memory(4000),
             runtime=minutes(120),
         params:
-            longest_side=MASKS.get("longest_side"),
-            edition=lambda wildcards: fingerprint(
-                MASKS["images"], *MASKS["masks"], MASKS["labels"]
-            ),
+            form=RUN.import_form(),
+            # Patterns of names have braces, which are no wildcards.
+            options=literal(RUN.import_options()),
+            edition=lambda wildcards: fingerprint(*RUN.own_import_files()),
         script:
             script_path("import_masks")
 

@@ -64,7 +64,10 @@ def complete(
             *_training_problems(config),
         ]
     if registry is not None and not problems:
-        problems = list(_outside_problems(config["networks"], registry))
+        problems = [
+            *_outside_problems(config["networks"], registry),
+            *_archive_problems(config["dataset"], registry),
+        ]
     if problems:
         more = f"\n  ... and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise InputError(
@@ -126,6 +129,21 @@ def _outside_problems(networks: dict, read_registry: Callable[[], Registry]) -> 
                     f"in config/downloads.yaml.{did_you_mean(options['download'], names)} "
                     f"There are {', '.join(names)}."
                 )
+
+
+def _archive_problems(dataset: dict, read_registry: Callable[[], Registry]) -> Iterator[str]:
+    """Yield a message if the data set lies in an archive that is not listed."""
+    for form, options in dataset.items():
+        if not isinstance(options, dict) or "archive" not in options:
+            continue
+        kinds = ("zip", "tar", "tar.gz")
+        archives = [name for name, entry in read_registry().items() if entry.kind in kinds]
+        if options["archive"] not in archives:
+            yield (
+                f"dataset.{form}.archive: there is no archive '{options['archive']}' in "
+                f"config/downloads.yaml.{did_you_mean(options['archive'], archives)} There are "
+                f"{', '.join(archives)}."
+            )
 
 
 def _downloadable(source: str, registry: Registry) -> list[str]:

@@ -72,7 +72,7 @@ def read_samples(content: bytes) -> np.ndarray:
     [[7, 0], [0, 255]]
     """
     head = read_head(content)
-    _check_chunks(content)
+    check_chunks(content)
     if head.colour_type == RGB:
         # Imported here because it takes longer than many a job that reads no label map.
         import cv2
@@ -90,7 +90,7 @@ def read_samples(content: bytes) -> np.ndarray:
     return samples.astype(np.uint8) if samples.dtype == bool else samples
 
 
-def _check_chunks(content: bytes) -> None:
+def check_chunks(content: bytes) -> None:
     """Check every chunk, and that the last one is there."""
     place, kind = len(SIGNATURE), b""
     while kind != b"IEND":

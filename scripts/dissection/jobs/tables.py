@@ -1,7 +1,9 @@
 """Read CSV tables that somebody else wrote, with errors that name file, line and column."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,7 +26,7 @@ def read_table(
     Parameters
     ----------
     path : Path
-        UTF-8, with column names in the first line.
+        UTF-8, with column names in the first line. For one written by hand see ``optional``.
     columns : list of str
         Must be there.
     remedy : str
@@ -35,7 +37,10 @@ def read_table(
         Whether other columns are read too; otherwise they are left out.
     optional : sequence of str, optional
         Of a table written by hand: columns that may be there too. Any other is refused, and all
-        are recognised in any case and with spaces around; their names are lower-case.
+        are recognised in any case and with spaces around; their names are lower-case. Such a
+        table is read as Excel, LibreOffice and pandas write it: in UTF-8, UTF-16 or cp1252,
+        separated by commas, semicolons or tabs, with empty rows and columns, a column of row
+        numbers, and no line break at the end.
 
     Returns
     -------
@@ -48,13 +53,16 @@ def read_table(
         If the file is missing, is no such table or seems to be cut off.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        reader = csv.reader(io.StringIO(text), strict=True)
+        text = path.read_text(encoding="utf-8-sig") if optional is None else _decoded(path)
+        delimiter = "," if optional is None else _delimiter(text)
+        reader = csv.reader(io.StringIO(text), strict=True, delimiter=delimiter)
         rows = [(reader.line_num, row) for row in reader if row]
     except FileNotFoundError:
         raise InputError(f"{path} is missing. {remedy}") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a CSV table ({error}). {remedy}") from error
+    if optional is not None:
+        rows = _trimmed(rows)
     header = rows[0][1] if rows else []
     if optional is not None:
         header = _recognised(path, header, [*columns, *optional], remedy)
@@ -71,7 +79,7 @@ def read_table(
                 f"{path}, line {line}: {len(row)} fields, but line 1 has {len(header)}. The file "
                 f"may have been cut off. {remedy}"
             )
-    if not text.endswith("\n"):
+    if optional is None and not text.endswith("\n"):
         raise InputError(
             f"{path}, line {rows[-1][0]}: no line break at the end of the last line, so the file "
             f"may have been cut off. Add one if the line is complete. {remedy}"
@@ -81,6 +89,42 @@ def read_table(
     lines = [line for line, _ in rows[1:]]
     table = pd.DataFrame([row for _, row in rows[1:]], lines, header, dtype=object)
     return table if others else table[columns]
+
+
+def _decoded(path: Path) -> str:
+    """The text of a table written by hand, with line breaks as here."""
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        text = content.decode("utf-16")
+    else:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("cp1252")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _delimiter(text: str) -> str:
+    """The separator that the first line has most of; Excel's own note of it counts as such."""
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)
+
+
+def _trimmed(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """Rows without what spreadsheets and pandas add."""
+    if rows and re.fullmatch(r"sep=.?", "".join(rows[0][1]).strip()):
+        rows = rows[1:]
+    rows = [(line, row) for line, row in rows if any(cell.strip() for cell in row)]
+    if not rows:
+        return rows
+    width = max(len(row) for _, row in rows)
+    empty = {k for k in range(width) if not any(row[k].strip() for _, row in rows if k < len(row))}
+    # The numbers of its rows, as pandas writes them.
+    if rows[0][1][0].strip() in ("", "Unnamed: 0") and all(
+        row[0] == str(k) for k, (_, row) in enumerate(rows[1:])
+    ):
+        empty.add(0)
+    return [(line, [c for k, c in enumerate(row) if k not in empty]) for line, row in rows]
 
 
 def _recognised(path: Path, header: list[str], known: list[str], remedy: str) -> list[str]:

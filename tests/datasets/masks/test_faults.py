@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mask_folder import labels, run, save_image, save_mask, small_data, write_table
 from PIL import Image
 
-from dissection.datasets.masks.files import load_mask
+from dissection.datasets.masks.mask_files import read_mask
 from dissection.errors import InputError
 
 
@@ -44,14 +44,6 @@ def test_a_photograph_taken_for_a_mask_gives_a_short_message(data):
     assert len(message(data).splitlines()) < 30
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA"])
-def test_masks_with_several_channels_are_refused(data, mode):
-    Image.open(data / "masks/a.png").convert(mode).save(data / "masks/a.png")
-    text = message(data)
-    assert "masks/a.png: the mask has several channels" in text
-    assert "one number a pixel" in text
-
-
 @pytest.mark.parametrize("size", [(60, 40), (40, 62), (41, 60), (20, 32), (80, 125), (1, 60)])
 def test_masks_of_another_shape_are_refused(data, size):
     save_image(data / "images/a.png", (40, 60))
@@ -63,12 +55,6 @@ def test_masks_of_another_shape_are_refused(data, size):
 def test_masks_of_one_image_have_one_size(data):
     save_mask(data / "parts/a.png", np.ones((8, 12)))
     assert "another mask of the image 4 x 6 pixels" in message(data, ("masks", "parts"))
-
-
-def test_images_with_more_than_8_bits_are_refused(data):
-    (data / "images/a.png").unlink()
-    Image.fromarray(np.full((4, 6), 40_000, np.uint16)).save(data / "images/a.tif")
-    assert "images/a.tif: the image has more than 8 bits a channel" in message(data)
 
 
 def test_damaged_files_are_named(data):
@@ -119,7 +105,7 @@ def test_bytes_changed_at_random_give_a_mask_or_a_message(tmp_path_factory, data
         content[data.draw(st.integers(8, len(content) - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(content)
     try:
-        assert load_mask(path).dtype == np.uint16
+        assert read_mask(path).dtype == np.uint16
     except InputError as error:
         assert "mask.png" in str(error)
 
@@ -128,7 +114,7 @@ def test_a_jpeg_is_no_mask(data):
     for name in ("a", "b"):
         Image.open(data / f"masks/{name}.png").save(data / f"masks/{name}.jpg")
         (data / f"masks/{name}.png").unlink()
-    assert "masks has no masks: of 2 files none ends in .png" in message(data)
+    assert "none ends in .png, .bmp, .tif, .tiff, .npy, .mat. 2 (a.jpg, b.jpg) are" in message(data)
 
 
 def test_names_that_never_agree(data):
@@ -176,7 +162,8 @@ def test_an_image_with_the_name_of_a_label_map(data, name):
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
-        ([(1, "car", "objects")], "line 2: 'car' has the category 'objects'; it must be one of"),
+        ([(1, "car", "things")], "line 2: 'car' has the category 'things'; it must be one of"),
+        ([(1, "car", "objets")], "line 2: 'car' has .* one of .* color. Did you mean 'object'?"),
         ([(1, "car", "")], "line 2: 'car' has the category ''"),
         ([(1, "", "object")], "line 2: a object without a name"),
         ([(1, "car", "object"), (1, "bus", "object")], "line 3: value 1 of .* already is the obj"),

@@ -7,8 +7,8 @@ import pytest
 from mask_folder import labels, run, save_mask, write_table
 from PIL import Image, ImageOps
 
-from dissection.datasets.masks.files import load_upright, read_photograph
 from dissection.datasets.masks.orientation import turned
+from dissection.datasets.masks.photographs import load_upright, read_photograph
 from dissection.errors import InputError
 
 FORMATS = ["jpg", "png", "tif", "webp"]

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dissection.datasets.masks.files import Photograph, listed
+from dissection.datasets.masks.files import listed
+from dissection.datasets.masks.photographs import Photograph
 from dissection.errors import InputError
 from dissection.jobs.logs import log
 
