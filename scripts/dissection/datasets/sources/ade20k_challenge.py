@@ -33,7 +33,8 @@ class Challenge:
         path, scene = image.about
         numbers = read_numbers(path)
         check_numbers(path, numbers, len(self.names["object"]), WHAT)
-        return Labels({"object": [numbers]}, {"scene": [scene]} if scene else {})
+        whole = {"scene": [scene]} if scene else {}
+        return Labels({"object": [numbers]}, whole, {"object": [path]})
 
 
 def open_source(folders: Mapping[str, Path]) -> Challenge:

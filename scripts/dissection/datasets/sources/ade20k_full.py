@@ -45,10 +45,9 @@ class Full:
     def labels(self, image: SourceImage) -> Labels:
         """Read an image's objects and parts; its scene is known already."""
         objects, parts, scene = image.about
-        maps = {"object": [self._classes(objects)]}
-        if parts:
-            maps["part"] = [self._classes(path) for path in parts]
-        return Labels(maps, {"scene": [scene]} if scene else {})
+        files = {"object": [objects]} | ({"part": parts} if parts else {})
+        maps = {category: [self._classes(path) for path in own] for category, own in files.items()}
+        return Labels(maps, {"scene": [scene]} if scene else {}, files)
 
     def _classes(self, path: Path) -> np.ndarray:
         numbers = class_numbers(read_channels(path))

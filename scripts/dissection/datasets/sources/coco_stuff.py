@@ -35,7 +35,7 @@ class CocoStuff:
         values = read_numbers(image.about)
         numbers = np.where(values == UNLABELED, 0, values + 1).astype(np.uint16)
         check_numbers(image.about, numbers, len(self.names["object"]), WHAT)
-        return Labels({"object": [numbers]})
+        return Labels({"object": [numbers]}, files={"object": [image.about]})
 
 
 def open_source(folders: Mapping[str, Path]) -> CocoStuff:

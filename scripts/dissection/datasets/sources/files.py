@@ -48,9 +48,9 @@ def files_below(folder: Path, endings: Iterable[str]) -> dict[str, Path]:
         inner[:] = sorted(name for name in inner if not is_note_of_a_system(name))
         below = os.path.relpath(parent, folder)
         for name in sorted(files):
-            stem, ending = os.path.splitext(name)
-            if ending.lower() in endings and not is_note_of_a_system(name):
-                found[stem if below == "." else f"{below}/{stem}"] = Path(parent, name)
+            path = Path(parent, name)
+            if path.suffix.lower() in endings and not is_note_of_a_system(name):
+                found[path.stem if below == "." else f"{below}/{path.stem}"] = path
     return found
 
 

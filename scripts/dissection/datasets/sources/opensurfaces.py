@@ -33,7 +33,7 @@ class OpenSurfaces:
         """Read an image's materials: the red channel."""
         numbers = read_channels(image.about)[..., 0].astype(np.uint16)
         check_numbers(image.about, numbers, len(self.names["material"]), WHAT)
-        return Labels({"material": [numbers]})
+        return Labels({"material": [numbers]}, files={"material": [image.about]})
 
 
 def open_source(folders: Mapping[str, Path]) -> OpenSurfaces:

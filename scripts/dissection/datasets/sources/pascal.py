@@ -102,7 +102,7 @@ class Pascal:
             maps["object"] = [self._objects(context)]
         if parts and (painted := _parts(parts, image.photo)) is not None:
             maps["part"] = [painted]
-        return Labels(maps)
+        return Labels(maps, files={"object": [context], "part": [parts]})
 
     def _objects(self, path: Path) -> np.ndarray:
         numbers = np.asarray(read_mat(path, "LabelMap"))

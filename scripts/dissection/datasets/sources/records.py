@@ -38,10 +38,13 @@ class Labels:
         no label.
     whole : mapping of category to list of int
         The same for labels of the whole image, dominant first.
+    files : mapping of category to list of Path
+        The file that each channel was read from.
     """
 
     maps: Mapping[str, list[np.ndarray]] = field(default_factory=dict)
     whole: Mapping[str, list[int]] = field(default_factory=dict)
+    files: Mapping[str, list[Path]] = field(default_factory=dict)
 
 
 class Reader(Protocol):
