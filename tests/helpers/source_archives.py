@@ -81,7 +81,7 @@ def ade20k_full() -> Files:
     filenames, scenes = [], []
     for i in range(LABELED):
         pixels, labels = world(i)
-        scene = SCENES[i % len(SCENES)]
+        scene = SCENES[i % 5 % len(SCENES)]
         name = f"ADE_train_{i:08}"
         stem = f"images/training/{scene[0]}/{scene.replace('~', 'n').replace(' ', '_')}/{name}"
         parts = np.where(labels == 3, 8, 0)
