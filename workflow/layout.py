@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dissection.config.source_files import module_files
+from dissection.datasets.sources.table import COLOR_TABLE, SOURCES, archives, missing, wanted
 from dissection.jobs.files import layer_file_name
 from dissection.networks.sources import downloads, modules, own_files
 from dissection.training.settings import decisive_settings, own_settings
@@ -144,7 +145,38 @@ class Run:
         names = {name for entry in self.config["networks"].values() for name in downloads(entry)}
         if "broden" in self.config["dataset"]:
             names.add(f"broden1_{self.config['dataset']['broden']}")
+        names.update(self.source_archives())
+        if self.color_table():
+            names.add(COLOR_TABLE)
         return sorted(map(_note, names))
+
+    # ---- sources of the data set ---------------------------------------------------------------
+
+    def sources(self) -> dict[str, str | bool]:
+        """Return the edition of each source that the data set is joined of; none of others."""
+        return wanted(self.config["dataset"].get("sources", {}))
+
+    def missing_sources(self) -> list[str]:
+        """Say what the released Broden has that the data set is joined without."""
+        return missing(self.sources()) if "sources" in self.config["dataset"] else []
+
+    def source_archives(self) -> list[str]:
+        """Return the names of the downloads that hold those sources."""
+        return archives(self.config["dataset"].get("sources", {}))
+
+    def unpacked(self, source: str) -> dict[str, str]:
+        """Return the folders of a source's unpacked archives, by what its reader calls them."""
+        own = SOURCES[source].archives[self.sources()[source]]
+        return {role: f"resources/unpacked/{archive}" for role, archive in own.items()}
+
+    def source_module(self, source: str) -> str:
+        """Return the name of the module that reads a source."""
+        return f"dissection.datasets.sources.{SOURCES[source].module[self.sources()[source]]}"
+
+    def color_table(self) -> list[str]:
+        """Return the note of the paper's table of colours, if the data set is made with it."""
+        options = self.config["dataset"].get("sources", {})
+        return [_note(COLOR_TABLE)] if options.get("colors") == "paper" else []
 
     # ---- files -------------------------------------------------------------------------------
 
@@ -153,6 +185,8 @@ class Run:
         dataset = self.config["dataset"]
         if "broden" in dataset:
             return f"resources/broden1_{dataset['broden']}"
+        if "sources" in dataset:
+            return f"{self.results}/joined"
         if "masks" in dataset:
             return f"{self.results}/imported"
         return dataset.get("folder", f"{self.results}/dataset")

@@ -44,6 +44,84 @@ rule synthesize_broden:
         script_path("synthesize_broden")
 
 
+rule unpack_source:
+    """Unpack an archive of a data set that a Broden is joined of."""
+    input:
+        archive="resources/checked/{archive}.json",
+        code=code("unpack_source"),
+    output:
+        folder=directory("resources/unpacked/{archive}"),
+    log:
+        "resources/logs/unpack_source-{archive}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(120),
+    script:
+        script_path("unpack_source")
+
+
+if "sources" in CONFIG["dataset"]:
+    JOINED = CONFIG["dataset"]["sources"]
+
+    rule convert_source:
+        """Read a published data set's images and labels, once, at their full size."""
+        input:
+            archives=lambda wildcards: list(RUN.unpacked(wildcards.source).values()),
+            colors=RUN.color_table(),
+            reader=lambda wildcards: noted(
+                f"reader-{RUN.sources()[wildcards.source]}-{wildcards.source}",
+                lambda: module_files(RUN.source_module(wildcards.source), SCRIPTS),
+            ),
+            code=code("convert_source"),
+        output:
+            converted=directory(f"{RESULTS}/sources/{{source}}"),
+        log:
+            f"{LOGS}/convert_source/{{source}}.log",
+        benchmark:
+            f"{BENCHMARKS}/convert_source/{{source}}.jsonl"
+        wildcard_constraints:
+            source="|".join(RUN.sources()),
+        conda:
+            "../../environment.yml"
+        threads: 8
+        resources:
+            mem_mb=memory(4000),
+            runtime=minutes(240),
+        params:
+            edition=lambda wildcards: RUN.sources()[wildcards.source],
+            roles=lambda wildcards: list(RUN.unpacked(wildcards.source)),
+            size=JOINED["size"],
+        script:
+            script_path("convert_source")
+
+    rule join_sources:
+        """Join the sources' labels to one Broden."""
+        input:
+            sources=expand(rules.convert_source.output.converted, source=RUN.sources()),
+            synonyms=shipped("workflow/synonyms.csv"),
+            published=shipped("workflow/published/broden.csv"),
+            code=code("join_sources"),
+        output:
+            dataset=directory(f"{RESULTS}/joined"),
+        log:
+            f"{LOGS}/join_sources.log",
+        benchmark:
+            f"{BENCHMARKS}/join_sources.jsonl"
+        conda:
+            "../../environment.yml"
+        threads: 8
+        resources:
+            mem_mb=memory(4000),
+            runtime=minutes(240),
+        params:
+            editions=RUN.sources(),
+            size=JOINED["size"],
+        script:
+            script_path("join_sources")
+
+
 if "masks" in CONFIG["dataset"]:
     MASKS = CONFIG["dataset"]["masks"]
 
