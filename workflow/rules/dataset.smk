@@ -65,15 +65,22 @@ rule unpack_source:
 if "sources" in CONFIG["dataset"]:
     JOINED = CONFIG["dataset"]["sources"]
 
+    # Notes of the modules that read the sources, which no script imports by itself. All of them
+    # now: Snakemake lists a folder once, and files that come later do not exist for it.
+    READERS = {
+        source: noted(
+            RUN.source_module(source),
+            lambda: module_files(RUN.source_module(source), SCRIPTS),
+        )
+        for source in RUN.sources()
+    }
+
     rule convert_source:
         """Read a published data set's images and labels, once, at their full size."""
         input:
             archives=lambda wildcards: list(RUN.unpacked(wildcards.source).values()),
             colors=RUN.color_table(),
-            reader=lambda wildcards: noted(
-                f"reader-{RUN.sources()[wildcards.source]}-{wildcards.source}",
-                lambda: module_files(RUN.source_module(wildcards.source), SCRIPTS),
-            ),
+            reader=lambda wildcards: READERS[wildcards.source],
             code=code("convert_source"),
         output:
             converted=directory(f"{RESULTS}/sources/{{source}}"),
