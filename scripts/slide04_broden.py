@@ -35,6 +35,7 @@ def main() -> None:
         concepts,
         reach_note(concepts, snakemake.params.iou_threshold),
         title="Images of the data set and their labels",
+        missing=snakemake.params.missing,
     )
     save(figure, snakemake.output.pdf, snakemake.output.png, drawn, snakemake.output.csv)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dissection.config.source_files import SourceTree
+from dissection.datasets.sources.table import COLOR_TABLE, SOURCES, archives, missing, wanted
 from dissection.jobs.files import layer_file_name
 from dissection.networks.sources import (
     defining_files,
@@ -201,8 +202,10 @@ class Run:
         names |= set(self.released_downloads())
         if "broden" in self.config["dataset"]:
             names.add(f"broden1_{self.config['dataset']['broden']}")
-        if self.archive():
-            names.add(self.archive())
+        names |= {self.archive()} if self.archive() else set()
+        names.update(self.source_archives())
+        if self.color_table():
+            names.add(COLOR_TABLE)
         return sorted(map(_note, names))
 
     def released(self, network: str) -> str:
@@ -211,6 +214,34 @@ class Run:
         download = released_download(entry)
         return _note(download) if download else entry["released"]["file"]
 
+    # ---- sources of the data set ---------------------------------------------------------------
+
+    def sources(self) -> dict[str, str | bool]:
+        """Return the edition of each source that the data set is joined of; none of others."""
+        return wanted(self.config["dataset"].get("sources", {}))
+
+    def missing_sources(self) -> list[str]:
+        """Say what the released Broden has that the data set is joined without."""
+        return missing(self.sources()) if "sources" in self.config["dataset"] else []
+
+    def source_archives(self) -> list[str]:
+        """Return the names of the downloads that hold those sources."""
+        return archives(self.config["dataset"].get("sources", {}))
+
+    def unpacked(self, source: str) -> dict[str, str]:
+        """Return the folders of a source's unpacked archives, by what its reader calls them."""
+        own = SOURCES[source].archives[self.sources()[source]]
+        return {role: f"resources/unpacked/{archive}" for role, archive in own.items()}
+
+    def source_module(self, source: str) -> str:
+        """Return the name of the module that reads a source."""
+        return f"dissection.datasets.sources.{SOURCES[source].module[self.sources()[source]]}"
+
+    def color_table(self) -> list[str]:
+        """Return the note of the paper's table of colours, if the data set is made with it."""
+        options = self.config["dataset"].get("sources", {})
+        return [_note(COLOR_TABLE)] if options.get("colors") == "paper" else []
+
     # ---- files -------------------------------------------------------------------------------
 
     def dataset(self) -> str:
@@ -218,6 +249,8 @@ class Run:
         dataset = self.config["dataset"]
         if "broden" in dataset:
             return f"resources/broden1_{dataset['broden']}"
+        if "sources" in dataset:
+            return f"{self.results}/joined"
         if self.import_form():
             return f"{self.results}/imported"
         return dataset.get("folder", f"{self.results}/dataset")

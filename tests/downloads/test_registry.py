@@ -79,6 +79,15 @@ def test_registry_of_another_form(tmp_path, text, message):
         read_registry(path)
 
 
+def test_file_that_has_no_address_is_asked_for(tmp_path):
+    path = write_registry(tmp_path / "downloads.yaml", urls=None, note="Ask its authors.")
+    with pytest.raises(InputError) as caught:
+        fetch_download(read_registry(path)["a"], tmp_path)
+    message = str(caught.value)
+    assert message.startswith("a.zip could not be fetched: it has no address\n")
+    assert f"\nAsk its authors.\nPut it at {tmp_path}/zoo/a.zip by hand" in message
+
+
 def test_two_entries_with_one_path_are_refused(tmp_path):
     entry = {"path": "a", "urls": ["http://host/a"], "kind": "zip"}
     path = tmp_path / "downloads.yaml"
@@ -100,7 +109,8 @@ def test_the_registry_of_the_repository_is_sound():
         assert description.path == registry[name].path.replace(".caffemodel", ".prototxt")
     for name, entry in registry.items():
         folder, file = entry.path.split("/")
-        assert folder in ("broden", "zoo", "places365", "dissect", "bvlc", "released"), name
+        folders = ("broden", "sources", "zoo", "places365", "dissect", "bvlc", "released")
+        assert folder in folders, name
         if folder == "zoo":  # the paper's own
             assert file == name
         head = entry.path.rpartition("-")[2].removesuffix(".pth")

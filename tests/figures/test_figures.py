@@ -839,7 +839,9 @@ def test_slide04_script(layer):
         "published": PUBLISHED / "broden.csv",
         "concepts": folder / "concepts.csv",
     }
-    table = run_script("slide04_broden", folder, files, iou_threshold=0.04)
+    table = run_script(
+        "slide04_broden", folder, files, iou_threshold=0.04, missing=["dtd (texture)"]
+    )
     shown = table[table["panel"] == "samples"]
     assert set(shown["category"]) == {"object", "scene", "texture", "color"}
     assert shown["image"].nunique() == 4
@@ -884,7 +886,8 @@ def test_a_concept_with_the_name_of_a_number_or_truth_value(layer, tmp_path, nam
     CONCEPTS.assign(name=name).to_csv(tmp_path / "concepts.csv", index=False)
     own = {file: tmp_path / f"{file}.csv" for file in ("units", "concepts")}
     files = files | own | {"published": PUBLISHED / "broden.csv"}
-    options = {"title": "A", "layer": "b", "iou_threshold": 0.04, "quantile": 0.005, "units": [2]}
+    options = {"title": "A", "layer": "b", "iou_threshold": 0.04, "quantile": 0.005, "units": [2],
+               "missing": []}  # fmt: skip
     for script in ("slide04_broden", "slide05_activation_map", "slide06_unit_detectors"):
         run_script(script, tmp_path, files, **options)
     drawn = pd.read_csv(tmp_path / "slide06_unit_detectors.csv", dtype=str, keep_default_na=False)

@@ -44,24 +44,89 @@ rule synthesize_broden:
         script_path("synthesize_broden")
 
 
-if RUN.archive():
+rule unpack_archive:
+    """Unpack a downloaded archive of images and labels."""
+    input:
+        archive="resources/checked/{archive}.json",
+        code=code("unpack_archive"),
+    output:
+        folder=directory("resources/unpacked/{archive}"),
+    log:
+        "resources/logs/unpack_archive-{archive}.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(120),
+    script:
+        script_path("unpack_archive")
 
-    rule unpack_archive:
-        """Unpack a downloaded archive of labelled images."""
+
+if "sources" in CONFIG["dataset"]:
+    JOINED = CONFIG["dataset"]["sources"]
+
+    # Notes of the modules that read the sources, which no script imports by itself. All of them
+    # now: Snakemake lists a folder once, and files that come later do not exist for it.
+    READERS = {
+        source: noted(
+            RUN.source_module(source),
+            lambda: LIBRARY.module(RUN.source_module(source)),
+        )
+        for source in RUN.sources()
+    }
+
+    rule convert_source:
+        """Read a published data set's images and labels, once, at their full size."""
         input:
-            archive=f"resources/checked/{RUN.archive()}.json",
-            code=code("unpack_archive"),
+            archives=lambda wildcards: list(RUN.unpacked(wildcards.source).values()),
+            colors=RUN.color_table(),
+            reader=lambda wildcards: READERS[wildcards.source],
+            code=code("convert_source"),
         output:
-            folder=directory(f"resources/unpacked/{RUN.archive()}"),
+            converted=directory(f"{RESULTS}/sources/{{source}}"),
         log:
-            f"resources/logs/unpack_archive-{RUN.archive()}.log",
+            f"{LOGS}/convert_source/{{source}}.log",
+        benchmark:
+            f"{BENCHMARKS}/convert_source/{{source}}.jsonl"
+        wildcard_constraints:
+            source="|".join(RUN.sources()),
         conda:
             "../../environment.yml"
+        threads: 8
         resources:
-            mem_mb=memory(2000),
-            runtime=minutes(120),
+            mem_mb=memory(4000),
+            runtime=minutes(240),
+        params:
+            edition=lambda wildcards: RUN.sources()[wildcards.source],
+            roles=lambda wildcards: list(RUN.unpacked(wildcards.source)),
+            size=JOINED["size"],
         script:
-            script_path("unpack_archive")
+            script_path("convert_source")
+
+    rule join_sources:
+        """Join the sources' labels to one Broden."""
+        input:
+            sources=expand(rules.convert_source.output.converted, source=RUN.sources()),
+            synonyms=shipped("workflow/synonyms.csv"),
+            published=shipped("workflow/published/broden.csv"),
+            code=code("join_sources"),
+        output:
+            dataset=directory(f"{RESULTS}/joined"),
+        log:
+            f"{LOGS}/join_sources.log",
+        benchmark:
+            f"{BENCHMARKS}/join_sources.jsonl"
+        conda:
+            "../../environment.yml"
+        threads: 8
+        resources:
+            mem_mb=memory(4000),
+            runtime=minutes(240),
+        params:
+            editions=RUN.sources(),
+            size=JOINED["size"],
+        script:
+            script_path("join_sources")
 
 
 if RUN.import_form():

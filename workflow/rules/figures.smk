@@ -14,7 +14,9 @@ FIGURES = {
             concepts=rules.list_concepts.output.concepts,
             published=shipped("workflow/published/broden.csv"),
         ),
-        params=lambda options: dict(iou_threshold=DISSECTION["iou_threshold"]),
+        params=lambda options: dict(
+            iou_threshold=DISSECTION["iou_threshold"], missing=RUN.missing_sources()
+        ),
     ),
     "slide05_activation_map": dict(
         title="Slide 5: from an image to an activation map, its threshold and the binary map",

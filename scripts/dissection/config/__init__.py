@@ -1,7 +1,7 @@
 """A YAML file in, a checked and completed configuration out; and which files code consists of.
 
-Of what it may import, only what is free of torch: networks.sources, training.settings and
-training.layer_names.
+Of what it may import, only what is free of torch: networks.sources, training.settings,
+training.layer_names and datasets.sources.table.
 
-May import: networks, training, jobs.
+May import: networks, training, datasets, jobs.
 """

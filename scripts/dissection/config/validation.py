@@ -7,6 +7,8 @@ What a schema cannot say, how keys belong together, is checked here.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from dissection.datasets.sources.table import SOURCES as DATA_SOURCES
+from dissection.datasets.sources.table import wanted
 from dissection.errors import InputError, did_you_mean
 from dissection.jobs.files import layer_file_name
 from dissection.jobs.schemas import schema_problems, with_defaults, with_numbers
@@ -58,6 +60,7 @@ def complete(
     if not problems:
         config = with_defaults(config, schema)
         problems = [
+            *_dataset_problems(config["dataset"]),
             *_name_problems(config["networks"]),
             *_source_problems(config["networks"]),
             *_reference_problems(config),
@@ -74,6 +77,12 @@ def complete(
             f"The configuration in {file} has a mistake:\n  " + "\n  ".join(problems[:5]) + more
         )
     return config
+
+
+def _dataset_problems(dataset: dict) -> Iterator[str]:
+    """Yield a message if a data set is to be joined of nothing."""
+    if "sources" in dataset and not wanted(dataset["sources"]):
+        yield f"dataset.sources: ask for at least one of {', '.join(DATA_SOURCES)}."
 
 
 def _source_problems(networks: dict) -> Iterator[str]:

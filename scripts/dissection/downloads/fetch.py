@@ -34,6 +34,7 @@ def fetch(
     size: int | None = None,
     check: Callable[[Path], str | None] | None = None,
     recorded: str | Path | None = None,
+    note: str = "",
     timeout: float = 30.0,
     attempts: int = 4,
     sleep: Callable[[float], None] = time.sleep,
@@ -46,7 +47,7 @@ def fetch(
     Parameters
     ----------
     urls : sequence of str
-        Sources of the same file, the best one first.
+        Sources of the same file, the best one first; none of a file that a person has to get.
     target : str or Path
         Where the file goes; its folder is made.
     sha256, md5, sha1 : str, optional
@@ -58,6 +59,8 @@ def fetch(
     recorded : str or Path, optional
         Record of hashes. Unless the whole sha256 is published, the file's is recorded there
         when it is first used and checked ever after; see `dissection.downloads.first_use_hashes`.
+    note : str
+        What a person should know who has to get the file by other means.
     timeout : float
         Seconds without an answer, or with hardly a byte, after which a try has failed.
     attempts : int
@@ -88,6 +91,7 @@ def fetch(
         check,
         None if recorded is None else Path(recorded),
         target,
+        note,
     )
     try:
         with named_if_full(f"{target.name}; what has come is kept"):
@@ -107,7 +111,7 @@ def fetch(
     if problem:
         raise InputError(
             f"{target} cannot be used: it {problem}. Delete it, then run the same command again "
-            f"to fetch it, or put the right file there. Sources: {', '.join(urls)}"
+            f"to fetch it, or put the right file there. Sources: {', '.join(urls) or 'none'}"
         )
     return target
 
@@ -121,6 +125,7 @@ class _Expected:
     check: Callable[[Path], str | None] | None
     recorded: Path | None
     target: Path
+    note: str
 
     @property
     def name_in_record(self) -> str:
@@ -208,10 +213,11 @@ def _fetch_from_any(
         if partial.size
         else ""
     )
+    tried = "".join(f"\n  {url}: {reasons[url]}" for url in urls)
+    note = f"\n{expected.note}" if expected.note else ""
     raise InputError(
-        f"{partial.target.name} could not be fetched:"
-        + "".join(f"\n  {url}: {reasons[url]}" for url in urls)
-        + f"\nThe file to look for: {expected.description()}.\nPut it at {partial.target} by "
+        f"{partial.target.name} could not be fetched:{tried or ' it has no address'}\n"
+        f"The file to look for: {expected.description()}.{note}\nPut it at {partial.target} by "
         f"hand, or try again later; then run the same command again.{kept}"
     )
 

@@ -151,6 +151,15 @@ def checkpoint_problem(path: Path) -> str | None:
     return problem
 
 
+def text_problem(path: Path) -> str | None:
+    """Recognise a table of text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return "is no text"
+    return "is no text" if "\0" in text else None
+
+
 def prototxt_problem(path: Path) -> str | None:
     """Look for the first layer in Caffe's description of a network."""
     try:
@@ -213,4 +222,5 @@ PROBLEMS: dict[str, Callable[[Path], str | None]] = {
     "caffemodel": caffemodel_problem,
     "checkpoint": checkpoint_problem,
     "csv": csv_problem,
+    "text": text_problem,
 }

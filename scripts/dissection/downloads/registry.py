@@ -30,7 +30,7 @@ SCHEMA = {
     "additionalProperties": {
         "type": "object",
         "additionalProperties": False,
-        "required": ["path", "urls", "kind"],
+        "required": ["path", "kind"],
         "properties": {
             "path": {
                 "type": "string",
@@ -71,7 +71,7 @@ class Download:
     path : str
         Where it goes, relative to the folder of all downloads, with ``/``.
     urls : tuple of str
-        Its sources, the best one first.
+        Its sources, the best one first; none if it has to be put there by hand.
     kind : str
         What it must look like: a key of `dissection.downloads.file_checks.PROBLEMS`.
     md5, sha1, sha256 : str or None
@@ -123,7 +123,7 @@ def read_registry(file: str | Path) -> dict[str, Download]:
     if problems:
         raise InputError(f"{file} has mistakes:\n  " + "\n  ".join(problems))
     return {
-        name: Download(name=name, **(entry | {"urls": tuple(entry["urls"])}))
+        name: Download(name=name, **(entry | {"urls": tuple(entry.get("urls", ()))}))
         for name, entry in entries.items()
     }
 
@@ -191,5 +191,6 @@ def fetch_download(download: Download, folder: str | Path, **options: Any) -> Pa
         size=download.size,
         check=PROBLEMS[download.kind],
         recorded=folder / RECORD,
+        note=download.note,
         **options,
     )

@@ -24,7 +24,7 @@ GAP = 0.05  # inches between tiles
 TOP = 0.5  # inches: title and headings
 LARGEST = 1.3  # inches: a tile where there are few of them
 QUANTITIES = {"labels": "Labels in the category", "mean_images": "Mean images per label"}
-COLUMNS = ["panel", "image", "category", "label", "quantity", "value", "published"]
+COLUMNS = ["panel", "image", "category", "label", "quantity", "value", "published", "released"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ def dataset_samples(
     concepts: pd.DataFrame,
     reach_note: str,
     title: str,
+    missing: Sequence[str] = (),
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw images beside their labels, and the data set in numbers.
 
@@ -118,11 +119,14 @@ def dataset_samples(
         Of the labels, by number.
     statistics, published : DataFrame
         Of this data set and of the paper's: ``category`` (six and "total"), ``labels``,
-        ``mean_images`` (images a label), ``images``.
+        ``mean_images`` (images a label), ``images``. Of the paper's, ``released_mean_images``
+        is what the released tables have, where the paper printed another mean in two cells.
     concepts : DataFrame
         Of this data set: ``within_reach``, whether a concept's size allows it to be detected.
     reach_note, title : str
         The note says how many concepts are too large to be detected.
+    missing : sequence of str
+        What the paper's data set has and this one was made without.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def dataset_samples(
     drawn : DataFrame
         ``panel`` "samples": ``image``, ``category``, ``label`` and as ``value`` the share of the
         image that has the label. ``panel`` "statistics": ``category``, ``quantity``, ``value``,
-        ``published``.
+        ``published`` (as printed), ``released``.
     """
     shown = _categories(samples, statistics)
     side = min(LARGEST, (SLIDE - 0.1 - len(shown) * GAP) / (len(shown) + 1))
@@ -151,6 +155,9 @@ def dataset_samples(
         tables.append(_statistics(axes, statistics, published, quantity, heading))
     tables.append(_sizes(figure, statistics, published))
     tables.append(_reach(figure, concepts, reach_note))
+    if missing:
+        text = f"Made without: {', '.join(missing)}"
+        figure.text(0.05 / SLIDE, 1 - 0.31 / height, text, fontsize=SMALL, va="center")
     return figure, pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
 
 
@@ -281,21 +288,26 @@ def _statistics(
     categories = [*CATEGORY_COLORS, "total"] if quantity == "labels" else list(CATEGORY_COLORS)
     here = statistics.set_index("category")[quantity].reindex(categories).astype(float)
     paper = published.set_index("category")[quantity].reindex(categories).astype(float)
+    released = paper
+    if f"released_{quantity}" in published:
+        released = published.set_index("category")[f"released_{quantity}"].reindex(categories)
     for place, category in enumerate(categories):
         color = CATEGORY_COLORS.get(category, INK)
         # Nothing is at 0 on a logarithmic axis; the number beside it still says so.
-        ours, theirs = (np.nan if v <= 0 else v for v in (here[category], paper[category]))
+        ours, theirs = (np.nan if v <= 0 else v for v in (here[category], released[category]))
         axes.plot([ours, theirs], [place] * 2, color=FAINT, linewidth=0.6)
         axes.plot(theirs, place, "o", color="white", markeredgecolor=color, markersize=5.5)
         axes.plot(ours, place, "o", color=color, markersize=3.5)
-    _logarithmic_axis(axes, np.concatenate([here, paper]))
+    _logarithmic_axis(axes, np.concatenate([here, released]))
     axes.set_ylim(6.6, -0.6)  # both panels alike, whether they have a total or not
     axes.set_yticks(range(len(categories)), categories)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_title(heading, loc="left")
     _numbers_beside(axes, 1.25, "here", here, "bold")
-    _numbers_beside(axes, 1.54, "Broden", paper, "normal")
+    _numbers_beside(axes, 1.54, "Broden", released, "normal")
+    if released is not paper:
+        _numbers_beside(axes, 1.82, "printed", paper, "normal")
     return pd.DataFrame(
         {
             "panel": "statistics",
@@ -303,6 +315,7 @@ def _statistics(
             "quantity": quantity,
             "value": here.to_numpy(),
             "published": paper.to_numpy(),
+            "released": released.to_numpy(),
         }
     )
 
