@@ -11,6 +11,8 @@ import yaml
 from repository import ROOT, SCRIPTS
 
 from dissection.config.source_files import SourceTree
+from dissection.datasets.sources.table import COLOR_TABLE
+from dissection.datasets.sources.table import SOURCES as DATA_SOURCES
 from dissection.downloads.registry import read_registry
 from dissection.networks.preprocessing import KEYS
 from dissection.networks.sources import (
@@ -108,7 +110,9 @@ def test_every_download_can_be_asked_for_by_a_configuration():
 
     sizes = SCHEMA["properties"]["dataset"]["properties"]["broden"]["enum"]
     others = {name for name, entry in registry.items() if not asked_for(name, entry.kind)}
-    assert others == {f"broden1_{size}" for size in sizes}
+    editions = [names for source in DATA_SOURCES.values() for names in source.archives.values()]
+    archives = {name for names in editions for name in names.values()}
+    assert others == {f"broden1_{size}" for size in sizes} | archives | {COLOR_TABLE}
 
 
 def test_the_modules_that_load_a_network_are_known_though_no_script_imports_them():

@@ -221,6 +221,7 @@ import multiprocessing, os, signal, sys, time
 import numpy as np
 from dissection.training.image_batches import ImageLoader
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's "&" takes away
     place = np.zeros((1, 3), int)
     busy, idle = ImageLoader(227, workers=2), ImageLoader(227, workers=1)
     batches = busy.batches([([sys.argv[1]], place)] * 20)

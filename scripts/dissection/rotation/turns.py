@@ -33,7 +33,7 @@ def bases_at_once(units: int, labels: int, threads: int) -> int:
     Examples
     --------
     >>> bases_at_once(256, 1197, threads=4), bases_at_once(4096, 1197, threads=4)
-    (52, 2)
+    (56, 2)
     """
     return max(1, (BUDGET - path_bytes(units, threads)) // basis_bytes(units, labels))
 

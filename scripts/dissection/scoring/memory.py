@@ -23,7 +23,7 @@ def tally_bytes(blocks: int, units: int, labels: int) -> int:
     Examples
     --------
     >>> tally_bytes(32, 4096, 1197)
-    1263419776
+    1262792192
     """
     return 8 * blocks * (units * (labels + 1 + len(CATEGORIES)) + labels + 1)
 
