@@ -3,8 +3,9 @@
     python benchmarks/sources.py --sample 300 --cores 2
 
 draws images of 500 x 375 pixels with labels, as each source's unpacked archives hold them, reads,
-joins and writes them, and scales the time up to Broden's 63,305 images. What a start takes is
-measured with two images and counts once.
+joins and writes them, and scales the processors' time up to Broden's 63,305 images. What a start
+takes is measured with two images and counts once. Unlike the wall's clock, the processors' hardly
+depends on what else the machine does.
 """
 
 import argparse
@@ -12,7 +13,6 @@ import os
 import resource
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
@@ -61,29 +61,29 @@ def draw(folder: Path, images: int) -> dict[str, dict[str, Path]]:
     }
 
 
-def clocks() -> np.ndarray:
-    """Seconds on the wall's clock, and of all processors."""
-    return np.array([time.perf_counter(), sum(os.times()[:4])])
+def used() -> float:
+    """Seconds of processors that this process and those that it started have had."""
+    return sum(os.times()[:4])
 
 
-def timed(folder: Path, sources: dict[str, dict[str, Path]], cores: int) -> dict[str, np.ndarray]:
-    """Seconds for each source, and for joining them, by both clocks."""
+def timed(folder: Path, sources: dict[str, dict[str, Path]], cores: int) -> dict[str, float]:
+    """Seconds of processors for each source, and for joining them."""
     seconds = {}
     for name, folders in sources.items():
-        start = clocks()
+        start = used()
         reader = SOURCES[name].open(RELEASED[name], folders)
         convert_source(
             reader, folder / name, SIZE, RELEASED_SIZES[SIZE], own_table(), processes=cores
         )
-        seconds[name] = clocks() - start
-    start = clocks()
+        seconds[name] = used() - start
+    start = used()
     synonyms = read_synonyms(ROOT / "workflow/synonyms.csv")
     converted = {name: folder / name for name in sources}
     combine(
         converted, folder / "broden", SIZE, RELEASED_SIZES[SIZE], synonyms, cores,
         least_frequency=1,
     )  # fmt: skip
-    seconds["join"] = clocks() - start
+    seconds["join"] = used() - start
     return seconds
 
 
@@ -100,22 +100,21 @@ def main() -> None:
             base = Path(scratch, str(images))
             times[images] = timed(base / "out", draw(base / "in", images), options.cores)
     least, most = times.values()
-    total = np.zeros(2)
+    total = 0.0
     for part, start in least.items():
         many = len(IMAGES) if part == "join" else 1
         count = IMAGES.get(part, sum(IMAGES.values()))
-        each = np.maximum(0, most[part] - start) / (many * (options.sample - 2))
+        each = (most[part] - start) / (many * (options.sample - 2))
         total += start + each * count
-        wall, used = 1000 * each
-        print(f"{part}: an image {wall:.1f} ms, of processors {used:.1f} ms; {count:,} images "
-              f"{(start + each * count)[0] / 60:.1f} min")  # fmt: skip
+        print(f"{part}: {1000 * each:.1f} ms an image, {count:,} images")
     own, others = (
         resource.getrusage(who).ru_maxrss / 1024
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     print(
-        f"{sum(IMAGES.values()):,} images on {options.cores} cores: {total[0] / 60:.1f} min, of "
-        f"processors {total[1] / 60:.1f} min; peak {own:.0f} MiB, and {others:.0f} a process"
+        f"{sum(IMAGES.values()):,} images: {total / 60:.1f} min of processors, "
+        f"{total / 60 / options.cores:.1f} min on {options.cores} cores that do nothing else; peak "
+        f"{own:.0f} MiB, and {others:.0f} a process"
     )
 
 
