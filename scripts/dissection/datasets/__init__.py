@@ -1,4 +1,4 @@
-"""Drawings, masks or archives in, a folder in Broden's format out; and its reader, `Broden`.
+"""Drawings, masks, published data sets or archives in, a folder in Broden's format out.
 
 May import: jobs.
 """

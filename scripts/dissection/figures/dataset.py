@@ -157,7 +157,8 @@ def dataset_samples(
     tables.append(_reach(figure, concepts, reach_note))
     if missing:
         text = f"Made without: {', '.join(missing)}"
-        figure.text(0.05 / SLIDE, 1 - 0.31 / height, text, fontsize=SMALL, va="center")
+        x, y = 1 - 0.05 / SLIDE, 1 - 0.14 / height
+        figure.text(x, y, text, fontsize=SMALL, ha="right", va="center")
     return figure, pd.concat(tables, ignore_index=True).reindex(columns=COLUMNS)
 
 

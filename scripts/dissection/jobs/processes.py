@@ -11,6 +11,8 @@ from typing import TypeVar
 from dissection.errors import InputError
 from dissection.jobs.memory import keep_freed_memory
 
+WORTH_A_PROCESS = 50  # small tasks; fewer are done before another process has started
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -64,6 +66,17 @@ def map_in_processes(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def useful_processes(processes: int, tasks: int) -> int:
+    """Return how many of the processes are worth their start for so many small tasks.
+
+    Examples
+    --------
+    >>> useful_processes(8, 20), useful_processes(8, 120), useful_processes(8, 60_000)
+    (1, 2, 8)
+    """
+    return max(1, min(processes, tasks // WORTH_A_PROCESS))
 
 
 def _begin(function: Callable) -> None:

@@ -194,7 +194,8 @@ def same_files(folder, other):
     return len(files)
 
 
-def test_processes_change_nothing(readers, converted, made, tmp_path):
+def test_processes_change_nothing(readers, converted, made, tmp_path, monkeypatch):
+    monkeypatch.setattr("dissection.jobs.processes.WORTH_A_PROCESS", 1)
     convert_source(readers["dtd"], tmp_path / "dtd", SIZE, LABEL_SIZE, own_table(), processes=2)
     assert same_files(converted["dtd"], tmp_path / "dtd") > 20
     combine(converted, tmp_path / "broden", SIZE, LABEL_SIZE, SYNONYMS, processes=2, **CUTS)

@@ -28,7 +28,7 @@ from dissection.datasets.sources.names import Synonyms, label_names
 from dissection.datasets.sources.order import hash_of
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, progress
-from dissection.jobs.processes import map_in_processes
+from dissection.jobs.processes import map_in_processes, useful_processes
 
 LINE_END = "\r\n"  # as the released tables have it
 
@@ -98,7 +98,8 @@ def combine(
         for name in sources:
             (partial_folder / "images" / name).mkdir(parents=True)
         work = partial(_write_image, folder=partial_folder, tables=tables)
-        cells = list(progress(map_in_processes(work, tasks, processes), "images", len(tasks)))
+        done = map_in_processes(work, tasks, useful_processes(processes, len(tasks)))
+        cells = list(progress(done, "images", len(tasks)))
         order = _write_tables(partial_folder, labels, totals, numbers)
         rows = [
             [task.image, split_of(task.image), size, size, label_size, label_size]

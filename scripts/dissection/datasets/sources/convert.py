@@ -23,7 +23,7 @@ from dissection.datasets.sources.records import Labels, Reader, SourceImage
 from dissection.errors import InputError
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, progress
-from dissection.jobs.processes import map_in_processes
+from dissection.jobs.processes import map_in_processes, useful_processes
 
 QUALITY = 95  # of the images' JPEG files
 ROWS, COUNTS, IMAGES, CODES = "source.json", "counts.npz", "images", "codes"
@@ -73,6 +73,7 @@ def convert_source(
     colors : uint8 (2^15,)
         Table for `colors_of`.
     processes : int
+        At most; a small source takes fewer.
 
     Raises
     ------
@@ -93,6 +94,7 @@ def convert_source(
             sizes=(size, label_size),
             colors=colors,
         )
+        processes = useful_processes(processes, len(reader.images))
         done = map_in_processes(work, reader.images, processes)
         for row, count in progress(done, "images", len(reader.images)):
             counts.append((np.full(len(count[0]), len(rows), np.int32), *count))
