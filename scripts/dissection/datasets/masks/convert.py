@@ -14,6 +14,7 @@ from dissection.datasets.masks.files import check_names, listed
 from dissection.datasets.masks.layers import Labelled, Layer
 from dissection.datasets.masks.orientation import turned
 from dissection.datasets.masks.photographs import load_upright, read_photograph
+from dissection.datasets.resizing import nearest
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, progress
 
@@ -102,12 +103,12 @@ def _convert(
         for mask in layer.read(name):
             if layer.place(name) in stored:
                 mask = turned(mask, read_photograph(file).orientation)
-            mask = _nearest(mask, _fitted(mask.shape, longest_side))
+            mask = nearest(mask, _fitted(mask.shape, longest_side))
             size = mask.shape
             for category, code in layer.codes.of_category.items():
                 channels[category].append(code[mask])
     if all("color" not in layer.codes.of_category for layer in layers):
-        channels["color"].append(_nearest(color_labels(pixels), size))
+        channels["color"].append(nearest(color_labels(pixels), size))
     whole: dict[str, list[str]] = {"scene": [scene]} if scene else {}
     _take_whole(channels, whole, names, "scene")
     maps = {category: np.stack(found) for category, found in channels.items() if found}
@@ -133,12 +134,3 @@ def _take_whole(
 def _fitted(size: tuple[int, ...], longest_side: int | None) -> tuple[int, int]:
     scale = min(1.0, (longest_side or np.inf) / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _nearest(array: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
-    """Scale an array by taking the pixel at the middle of each new one."""
-    rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new)
-        for new, old in zip(size, array.shape, strict=True)
-    )
-    return array[rows[:, None], columns]
