@@ -86,13 +86,18 @@ def open_page(
         problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
+    def on_failure(request: Request) -> None:
+        # A page that is left stops loading its lazy images: nothing is wrong with it.
+        if request.failure != "net::ERR_ABORTED":
+            problems.append(f"failed: {request.url[:100]} {request.failure}")
+
     page = browser.new_page(viewport={"width": width, "height": height})
     try:
         page.set_default_timeout(LONGEST_WAIT)
         page.on("console", on_console)
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
         page.on("request", on_request)
-        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url[:100]}"))
+        page.on("requestfailed", on_failure)
         page.on("dialog", on_dialog)
         page.goto(Path(path).resolve().as_uri())
         problems += [f"broken image: {name}" for name in page.evaluate(BROKEN_IMAGES)]
