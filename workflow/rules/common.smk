@@ -15,6 +15,7 @@ SCRIPTS = ROOT / "scripts"
 sys.path[:0] = [str(SCRIPTS), str(ROOT / "workflow")]
 
 from dissection.activations.top_images import top_images_bytes
+from dissection.categories import use_categories
 from dissection.config.source_files import imported_files, module_files, note_sources
 from dissection.config.validation import complete
 from dissection.downloads.receipts import exchange_problem
@@ -65,6 +66,11 @@ CONFIG = completed_config()
 NETWORKS = CONFIG["networks"]
 DISSECTION = CONFIG["dissection"]
 RUN = Run(CONFIG)
+# Beside Broden's: each with its colour.
+OWN_CATEGORIES = [
+    list(pair) for pair in CONFIG["dataset"].get("categories", {}).items()
+]
+use_categories(OWN_CATEGORIES)
 RESULTS = RUN.results
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"

@@ -86,6 +86,7 @@ if RUN.import_form():
             mem_mb=memory(4000),
             runtime=minutes(120),
         params:
+            categories=OWN_CATEGORIES,
             form=RUN.import_form(),
             # Patterns of names have braces, which are no wildcards.
             options=literal(RUN.import_options()),
@@ -140,6 +141,7 @@ rule pack_labels:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
+        categories=OWN_CATEGORIES,
         edition=lambda wildcards: fingerprint(*OWN_DATASET),
     script:
         script_path("pack_labels")

@@ -49,6 +49,7 @@ rule cache_activations:
         runtime=minutes(240),
         gpu=GPU,
     params:
+        categories=OWN_CATEGORIES,
         network=lambda wildcards: RUN.source(wildcards.network),
         # Sorted: another order of them in figures runs no network again.
         layers=lambda wildcards: sorted(RUN.layers(wildcards.network)),
@@ -79,6 +80,7 @@ rule list_concepts:
     conda:
         "../../environment.yml"
     params:
+        categories=OWN_CATEGORIES,
         quantile=DISSECTION["quantile"],
         iou_threshold=DISSECTION["iou_threshold"],
     script:
@@ -154,6 +156,7 @@ rule tally_overlaps:
         mem_mb=memory(2000, tally_size),
         runtime=minutes(60),
     params:
+        categories=OWN_CATEGORIES,
         shards=DISSECTION["shards"],
         batch_size=DISSECTION["batch_size"],
         blocks=DISSECTION["bootstrap_blocks"],
@@ -191,6 +194,7 @@ rule score_units:
         mem_mb=memory(2000, scoring_size),
         runtime=minutes(60),
     params:
+        categories=OWN_CATEGORIES,
         iou_threshold=DISSECTION["iou_threshold"],
         bootstrap_samples=DISSECTION["bootstrap_samples"],
         seed=DISSECTION["seed"],

@@ -151,6 +151,7 @@ for figure, options in CONFIG["figures"].items():
                 ).items()
             },
             script=row.get("script", figure),
+            categories=OWN_CATEGORIES,
         script:
             # Looked up when the job runs; by then `row` is the last one.
             script_path("{params.script}")

@@ -28,6 +28,7 @@ rule judge_claims:
     conda:
         "../../environment.yml"
     params:
+        categories=OWN_CATEGORIES,
         layers=RUN.judged_layers(),
         groups=CONFIG.get("claims", {}),
         rotated=ROTATED,
@@ -63,6 +64,7 @@ rule make_unit_page:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
+        categories=OWN_CATEGORIES,
         title=lambda wildcards: RUN.title(wildcards.network),
         layer=lambda wildcards: RUN.layer(wildcards.network, wildcards.layer),
         iou_threshold=DISSECTION["iou_threshold"],

@@ -4,9 +4,10 @@ The schema (workflow/schemas/config.schema.yaml) knows every key's type, default
 What a schema cannot say, how keys belong together, is checked here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from dissection.categories import BRODENS_COLORS
 from dissection.errors import InputError, did_you_mean
 from dissection.jobs.schemas import schema_problems, with_defaults, with_numbers
 from dissection.networks.sources import (
@@ -55,6 +56,7 @@ def complete(
     if not problems:
         config = with_defaults(config, schema)
         problems = [
+            *_dataset_problems(config["dataset"], schema["properties"]["dataset"]["properties"]),
             *_title_problems(config["networks"]),
             *_source_problems(config["networks"]),
             *_reference_problems(config),
@@ -71,6 +73,19 @@ def complete(
             f"The configuration in {file} has a mistake:\n  " + "\n  ".join(problems[:5]) + more
         )
     return config
+
+
+def _dataset_problems(dataset: dict, keys: Iterable[str]) -> Iterator[str]:
+    """Yield a message for several data sets or none, and for colours that are not apart."""
+    forms = [key for key in keys if key != "categories"]
+    if len(dataset.keys() & set(forms)) != 1:
+        yield f"dataset: give exactly one of {', '.join(forms)}."
+    own = {name: colour.upper() for name, colour in dataset.get("categories", {}).items()}
+    seen: dict[str, str] = {}
+    for name, colour in {**BRODENS_COLORS, **own}.items():
+        other = seen.setdefault(colour, name)
+        if other != name:
+            yield f"dataset.categories.{name}: {other} has the same colour. Give another one."
 
 
 def _source_problems(networks: dict) -> Iterator[str]:
