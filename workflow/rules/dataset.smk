@@ -81,7 +81,6 @@ if RUN.import_form():
             f"{BENCHMARKS}/import_masks.jsonl"
         conda:
             "../../environment.yml"
-        threads: 4
         resources:
             mem_mb=memory(4000),
             runtime=minutes(120),
