@@ -48,6 +48,8 @@ Stage = Callable[[], dict[str, Any] | None]
 
 def script(name: str, threads: int = 1, **job: Any) -> Stage:
     """Return a script of the workflow, to be run as by Snakemake; ``job``: its inputs, ..."""
+    params = {"categories": {}, **job.get("params", {})}
+    job = {**job, "params": params}
     namespaces = {key: SimpleNamespace(**values) for key, values in job.items()}
     snakemake = SimpleNamespace(threads=threads, log=[os.devnull], **namespaces)
 

@@ -2,12 +2,14 @@
 
 from dissection.activations.cache import cache_activations
 from dissection.activations.shards import shard_ranges
+from dissection.categories import use_categories
 from dissection.datasets.broden import Broden
 from dissection.jobs.logs import logged
 from dissection.networks.load import open_network
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     params = snakemake.params
     broden = Broden(snakemake.input.dataset)
     shards = shard_ranges(len(broden), params.shards, params.batch_size)

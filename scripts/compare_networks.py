@@ -1,5 +1,6 @@
 """Draw the detectors and accuracies of several networks side by side (slides 10 and 12)."""
 
+from dissection.categories import use_categories
 from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table
 from dissection.figures.style import save
@@ -9,6 +10,7 @@ from dissection.scoring.detectors import PUBLISHED_RULE, TOP_LABEL
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     counts = {}
     for title, detectors, training in zip(
         snakemake.params.titles, snakemake.input.detectors, snakemake.input.training, strict=True

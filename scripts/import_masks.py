@@ -1,5 +1,6 @@
 """Turn labelled images into a data set in Broden format, and note where it comes from."""
 
+from dissection.categories import use_categories
 from dissection.datasets.broden import Broden
 from dissection.datasets.masks.forms import import_form
 from dissection.datasets.masks.origin import write_origin
@@ -7,6 +8,7 @@ from dissection.jobs.logs import log, logged
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, output, params = snakemake.input, snakemake.output, snakemake.params
     left_out = import_form(params.form, params.options, output.dataset)
     broden = Broden(output.dataset)

@@ -1,5 +1,6 @@
 """Judge the slides' claims by the criteria of workflow/claims.yaml."""
 
+from dissection.categories import use_categories
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.jobs.results import read_result
@@ -8,6 +9,7 @@ from dissection.scoring.detectors import PUBLISHED_RULE
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, params = snakemake.input, snakemake.params
     keys = [tuple(key) for key in params.layers]
     layers: dict[str, list[str]] = {}

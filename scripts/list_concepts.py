@@ -1,5 +1,6 @@
 """List the data set's concepts, with the greatest IoU that the size of each one allows."""
 
+from dissection.categories import use_categories
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
@@ -8,6 +9,7 @@ from dissection.scoring.reach import concept_table
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     params = snakemake.params
     store = LabelStore(snakemake.input.labels)
     concepts = concept_table(store, params.quantile, params.iou_threshold)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dissection.categories import CATEGORY_COLORS
+from dissection.categories import CATEGORY_COLORS, use_categories
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.jobs.results import read_result
@@ -11,6 +11,7 @@ from dissection.scoring.detectors import mark_detections
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, params = snakemake.input, snakemake.params
     layers = [
         IndexedLayer(*place, mark_detections(read_result(file), params.iou_threshold))

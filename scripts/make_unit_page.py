@@ -8,7 +8,7 @@ import numpy as np
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.top_images import TopImages
-from dissection.categories import CATEGORY_COLORS
+from dissection.categories import CATEGORY_COLORS, use_categories
 from dissection.datasets.broden import Broden
 from dissection.jobs.files import whole_file, whole_folder
 from dissection.jobs.logs import log, logged
@@ -19,6 +19,7 @@ from dissection.scoring.notes import firing_note
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, params = snakemake.input, snakemake.params
     units = read_result(files.units)
     with whole_folder(snakemake.output.pictures) as folder:

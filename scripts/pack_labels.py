@@ -1,11 +1,13 @@
 """Pack the label maps of a data set into a memory-mapped store."""
 
+from dissection.categories import use_categories
 from dissection.datasets.broden import Broden
 from dissection.jobs.logs import logged
 from dissection.labels.pack import pack_labels
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     pack_labels(
         Broden(snakemake.input.dataset), snakemake.output.labels, processes=snakemake.threads
     )

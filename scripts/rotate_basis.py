@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from dissection.activations.files import open_layer
+from dissection.categories import use_categories
 from dissection.jobs.devices import best_device
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import logged
@@ -22,6 +23,7 @@ from dissection.training.train import held_out_batches
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, params = snakemake.input, snakemake.params
     layer = snakemake.wildcards.layer
     torch.set_num_threads(params.threads)

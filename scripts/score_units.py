@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from dissection.categories import use_categories
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
@@ -14,6 +15,7 @@ from dissection.scoring.tally import Tally
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     store = LabelStore(snakemake.input.labels)
     params = snakemake.params
     # First, so that its blocks, which nothing asks for, are not in memory beside the other's.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dissection.categories import CATEGORY_COLORS
+from dissection.categories import CATEGORY_COLORS, use_categories
 from dissection.datasets.broden import Broden
 from dissection.figures.dataset import Sample, choose_samples, dataset_samples
 from dissection.figures.style import save
@@ -15,6 +15,7 @@ CANDIDATES = 400  # images, evenly spaced over the data set, that samples are ch
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     data = Broden(snakemake.input.dataset)
     numbers = np.unique(np.linspace(0, len(data) - 1, min(CANDIDATES, len(data))).astype(int))
     labels = []

@@ -7,6 +7,7 @@ import numpy as np
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.top_images import TopImages
+from dissection.categories import use_categories
 from dissection.datasets.broden import Broden
 from dissection.figures.activation import activation_maps
 from dissection.figures.style import save
@@ -16,6 +17,7 @@ from dissection.jobs.results import read_result
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, params = snakemake.input, snakemake.params
     data = Broden(files.dataset)
     units = read_result(files.units)

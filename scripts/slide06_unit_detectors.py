@@ -7,6 +7,7 @@ import numpy as np
 
 from dissection.activations.geometry import Geometry
 from dissection.activations.top_images import TopImages
+from dissection.categories import use_categories
 from dissection.datasets.broden import Broden
 from dissection.figures.style import save
 from dissection.figures.units import choose_units, unit_detectors, unit_images
@@ -19,6 +20,7 @@ IMAGES = 6
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     files, params = snakemake.input, snakemake.params
     data = Broden(files.dataset)
     units = read_result(files.units)

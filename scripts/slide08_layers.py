@@ -1,5 +1,6 @@
 """Draw the unique detectors of each layer of a network, by category."""
 
+from dissection.categories import use_categories
 from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table, published_table
 from dissection.figures.style import save
@@ -15,6 +16,7 @@ HEADINGS = {
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     params = snakemake.params
     counts = {
         layer: read_result(file)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dissection.categories import use_categories
 from dissection.figures.detectors import detector_bars
 from dissection.figures.panels import Panel, detector_table, published_table, with_bars
 from dissection.figures.style import save
@@ -30,6 +31,7 @@ FIGURE_7 = (
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     counts = {
         title: read_result(file)
         for title, file in zip(snakemake.params.titles, snakemake.input.detectors, strict=True)

@@ -1,5 +1,6 @@
 """Draw unique detectors and accuracies against the rotation of a layer's basis."""
 
+from dissection.categories import use_categories
 from dissection.figures.curves import category_curves
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
@@ -7,6 +8,7 @@ from dissection.jobs.results import read_result
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     params = snakemake.params
     table = read_result(snakemake.input.rotation)
     published = read_result(snakemake.input.published).iloc[0]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from dissection.categories import use_categories
 from dissection.figures.curves import category_curves
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
@@ -10,6 +11,7 @@ from dissection.scoring.detectors import PUBLISHED_RULE
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     params = snakemake.params
     training = read_result(snakemake.input.training).set_index("iteration")["accuracy"]
     tables = []

@@ -4,12 +4,14 @@ import numpy as np
 
 from dissection.activations.files import open_layer
 from dissection.activations.shards import shard_ranges
+from dissection.categories import use_categories
 from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
 from dissection.scoring.tally import tally_overlaps
 
 
 def main() -> None:
+    use_categories(snakemake.params.categories)
     activations, geometry = open_layer(snakemake.input.activations, snakemake.wildcards.layer)
     store = LabelStore(snakemake.input.labels)
     params = snakemake.params

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import pytest
 import yaml
@@ -424,3 +425,46 @@ def test_networks_with_one_title_for_figures():
     del config["networks"]["gap"]["title"]
     config["networks"]["repeat1"]["title"] = "gap"
     assert "networks.gap.title" in message(config)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        (
+            {"synthetic": {}, "broden": 224},
+            "dataset: give exactly one of synthetic, broden",
+        ),
+        (
+            {"categories": {"organ": "#332288"}},
+            "dataset: give exactly one of synthetic, broden",
+        ),
+        (
+            {"synthetic": {}, "categories": {"organ": "#0072b2"}},
+            "organ: object has the same colour",
+        ),
+        ({"synthetic": {}, "categories": {"a": "#111111", "b": "#111111"}}, "b: a has the same"),
+        ({"synthetic": {}, "categories": {"organ": "blue"}}, "organ.*a colour such as"),
+        ({"synthetic": {}, "categories": {"Organ": "#332288"}}, "up to 20 lower-case letters"),
+        ({"synthetic": {}, "categories": {"total": "#332288"}}, "none of total, image"),
+        ({"synthetic": {}, "categories": {"a-b": "#332288"}}, "up to 20 lower-case letters"),
+        ({"masks": {"images": "i", "masks": ["m"], "labels": "l", "mask_name": "x"}}, "{image}"),
+        ({"masks": {"images": "i", "masks": ["m"], "labels": "l", "mask_name": "{x}"}}, "{image}"),
+        ({"masks": {"images": "i", "masks": ["m"], "labels": "l", "void": [-1]}}, "void"),
+        (
+            {"masks": {"images": "i", "masks": ["m"], "labels": "l", "archive": "no"}},
+            "no archive 'no'",
+        ),
+        ({"coco": {"images": "i"}}, "annotations"),
+        ({"voc": {}}, "folder"),
+    ],
+)
+def test_data_sets_that_cannot_be(dataset, expected):
+    text = message(read("smoke.yaml") | {"dataset": dataset})
+    assert re.search(re.escape(expected) if "{" in expected else expected, text), text
+
+
+def test_own_categories():
+    config = read("smoke.yaml")
+    config["dataset"]["categories"] = {"organ": "#332288", "part": "#117733"}
+    completed = complete(config, SCHEMA, "x", registry)
+    assert completed["dataset"]["categories"] == {"organ": "#332288", "part": "#117733"}

@@ -74,7 +74,7 @@ def texts(axes, gid):
 
 
 def test_categories_have_colours_in_the_order_of_the_library():
-    assert tuple(CATEGORY_COLORS) == CATEGORIES
+    assert list(CATEGORY_COLORS) == list(CATEGORIES)
 
 
 # Machado, Oliveira and Fernandes (2009), severity 1: linear RGB seen with one kind of cone missing.
@@ -800,7 +800,7 @@ def run_script(name, folder, files, **params):
     job = SimpleNamespace(
         input=SimpleNamespace(**files),
         output=output,
-        params=SimpleNamespace(**params),
+        params=SimpleNamespace(categories=[], **params),
         log=[str(folder / f"{name}.log")],
     )
     script = ROOT / f"scripts/{name}.py"

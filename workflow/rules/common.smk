@@ -14,6 +14,7 @@ import yaml
 SCRIPTS = ROOT / "scripts"
 sys.path[:0] = [str(SCRIPTS), str(ROOT / "workflow")]
 
+from dissection.categories import BRODENS_COLORS, use_categories
 from dissection.config.source_files import SourceTree, note_sources
 from dissection.config.validation import complete
 from dissection.downloads.receipts import exchange_problem
@@ -64,6 +65,10 @@ DISSECTION = CONFIG["dissection"]
 RUN = Run(CONFIG)
 LIBRARY = SourceTree(SCRIPTS)
 SIZES = Sizes(CONFIG)
+# Categories beside Broden's, and their colours. What is computed is the same in other colours.
+OWN_CATEGORIES = CONFIG["dataset"].get("categories", {})
+COLOURLESS = {name: "" for name in OWN_CATEGORIES if name not in BRODENS_COLORS}
+use_categories(OWN_CATEGORIES)
 RESULTS = RUN.results
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"

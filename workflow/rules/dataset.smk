@@ -146,11 +146,11 @@ if RUN.import_form():
             f"{BENCHMARKS}/import_masks.jsonl"
         conda:
             "../../environment.yml"
-        threads: 4
         resources:
             mem_mb=memory(4000),
             runtime=minutes(120),
         params:
+            categories=COLOURLESS,
             form=RUN.import_form(),
             # Patterns of names have braces, which are no wildcards.
             options=literal(RUN.import_options()),
@@ -205,6 +205,7 @@ rule pack_labels:
         mem_mb=memory(4000),
         runtime=minutes(120),
     params:
+        categories=COLOURLESS,
         edition=lambda wildcards: fingerprint(*OWN_DATASET),
     script:
         script_path("pack_labels")

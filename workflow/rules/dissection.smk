@@ -30,6 +30,7 @@ rule cache_activations:
         runtime=minutes(240),
         gpu=GPU,
     params:
+        categories=COLOURLESS,
         network=lambda wildcards: RUN.source(wildcards.network),
         # Sorted: another order of them in figures runs no network again.
         layers=lambda wildcards: sorted(RUN.layers(wildcards.network)),
@@ -60,6 +61,7 @@ rule list_concepts:
     conda:
         "../../environment.yml"
     params:
+        categories=COLOURLESS,
         quantile=DISSECTION["quantile"],
         iou_threshold=DISSECTION["iou_threshold"],
     script:
@@ -135,6 +137,7 @@ rule tally_overlaps:
         mem_mb=memory(2000, SIZES.tally),
         runtime=minutes(60),
     params:
+        categories=COLOURLESS,
         shards=DISSECTION["shards"],
         batch_size=DISSECTION["batch_size"],
         blocks=DISSECTION["bootstrap_blocks"],
@@ -172,6 +175,7 @@ rule score_units:
         mem_mb=memory(2000, SIZES.scoring),
         runtime=minutes(60),
     params:
+        categories=COLOURLESS,
         iou_threshold=DISSECTION["iou_threshold"],
         bootstrap_samples=DISSECTION["bootstrap_samples"],
         seed=DISSECTION["seed"],

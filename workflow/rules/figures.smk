@@ -170,6 +170,7 @@ for figure, options in CONFIG["figures"].items():
                 for key in (row["params"](options) if "params" in row else ())
             },
             script=row.get("script", figure),
+            categories=OWN_CATEGORIES,
         script:
             # Looked up when the job runs; by then `row` is the last one.
             script_path("{params.script}")

@@ -31,6 +31,7 @@ rule judge_claims:
     conda:
         "../../environment.yml"
     params:
+        categories=COLOURLESS,
         layers=of_found(lambda run: run.judged_layers(), JUDGED),
         groups=of_found(lambda run: run.config.get("claims", {}), JUDGED),
         rotated=of_found(
@@ -68,6 +69,7 @@ rule make_unit_page:
         mem_mb=memory(2000),
         runtime=minutes(30),
     params:
+        categories=OWN_CATEGORIES,
         title=lambda wildcards: RUN.title(wildcards.network),
         layer=lambda wildcards: RUN.layer(wildcards.network, wildcards.layer),
         iou_threshold=DISSECTION["iou_threshold"],
@@ -96,6 +98,7 @@ rule make_unit_index:
     conda:
         "../../environment.yml"
     params:
+        categories=OWN_CATEGORIES,
         run=CONFIG["run"],
         layers=of_found(
             lambda run: [

@@ -25,6 +25,7 @@ rule rotate_basis:
         # For the network's own accuracy; the rest is computed without one.
         gpu=lambda wildcards: GPU if RUN.held_out(wildcards.network) else 0,
     params:
+        categories=COLOURLESS,
         network=lambda wildcards: RUN.source(wildcards.network),
         alphas=CONFIG["rotation"]["alphas"],
         seeds=CONFIG["rotation"]["seeds"],

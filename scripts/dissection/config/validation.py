@@ -4,9 +4,10 @@ The schema (workflow/schemas/config.schema.yaml) knows every key's type, default
 What a schema cannot say, how keys belong together, is checked here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from dissection.categories import BRODENS_COLORS
 from dissection.datasets.sources.table import SOURCES as DATA_SOURCES
 from dissection.datasets.sources.table import wanted
 from dissection.errors import InputError, did_you_mean
@@ -60,7 +61,7 @@ def complete(
     if not problems:
         config = with_defaults(config, schema)
         problems = [
-            *_dataset_problems(config["dataset"]),
+            *_dataset_problems(config["dataset"], schema["properties"]["dataset"]["properties"]),
             *_name_problems(config["networks"]),
             *_source_problems(config["networks"]),
             *_reference_problems(config),
@@ -79,8 +80,17 @@ def complete(
     return config
 
 
-def _dataset_problems(dataset: dict) -> Iterator[str]:
-    """Yield a message if a data set is to be joined of nothing."""
+def _dataset_problems(dataset: dict, keys: Iterable[str]) -> Iterator[str]:
+    """Yield a message for several data sets or none, alike colours, and a join of nothing."""
+    forms = [key for key in keys if key != "categories"]
+    if len(dataset.keys() & set(forms)) != 1:
+        yield f"dataset: give exactly one of {', '.join(forms)}."
+    own = {name: colour.upper() for name, colour in dataset.get("categories", {}).items()}
+    seen: dict[str, str] = {}
+    for name, colour in {**BRODENS_COLORS, **own}.items():
+        other = seen.setdefault(colour, name)
+        if other != name:
+            yield f"dataset.categories.{name}: {other} has the same colour. Give another one."
     if "sources" in dataset and not wanted(dataset["sources"]):
         yield f"dataset.sources: ask for at least one of {', '.join(DATA_SOURCES)}."
 

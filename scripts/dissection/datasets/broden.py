@@ -48,6 +48,8 @@ class Broden:
         Index in `CATEGORIES` of each label's primary category, the one where it covers most
         (paper, section 2.1); of equal ones the last in ``category.csv``, as in the released
         code. -1 for a number without a label.
+    category_count : int
+        Length of `CATEGORIES`.
     sizes : int32 (images, 2)
         Height and width of each image's label maps, pixels.
     image_names : list of str
@@ -65,6 +67,7 @@ class Broden:
         self._images = self.folder / "images"
         self._categories = self._read_categories()
         self.names = self._read_names()
+        self.category_count = len(CATEGORIES)  # other processes may not know them
         self._classes = pd.concat([self._read_classes(c) for c in self._categories])
         self.primary = self._find_primary()
         self._known = np.zeros(MAX_LABEL + 1, bool)  # numbers that a label map may hold

@@ -22,7 +22,6 @@ from dissection.figures.style import (
 )
 
 WIDTH = SLIDE * 0.7  # inches
-SERIES = {"total": INK, **CATEGORY_COLORS}
 BELOW = [INK, "#8A8A8A", "#4477AA"]  # colours of the curves that are no categories
 
 
@@ -71,7 +70,7 @@ def category_curves(
         For a category of another name.
     """
     detectors, accuracies = _series(x, table, below)
-    colors = {**SERIES, **dict(zip(below, BELOW, strict=False))}
+    colors = {**_line_colors(), **dict(zip(below, BELOW, strict=False))}
     figure = Figure((WIDTH, 3.6), layout="constrained")
     if accuracies:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1.0])
@@ -106,12 +105,17 @@ def category_curves(
 Curves = dict[str, pd.DataFrame]  # by name: x, mean, least, greatest, runs
 
 
+def _line_colors() -> dict[str, str]:
+    return {"total": INK, **CATEGORY_COLORS}
+
+
 def _series(x: str, table: pd.DataFrame, below: Mapping[str, str]) -> tuple[Curves, Curves]:
     """The curves of detectors, by category, and those of the accuracies that there are."""
-    unknown = set(table["category"]) - set(SERIES)
+    series = _line_colors()
+    unknown = set(table["category"]) - set(series)
     if unknown:
         raise ValueError(f"unknown categories: {sorted(unknown)}")
-    own = {category: table[table["category"] == category] for category in SERIES}
+    own = {category: table[table["category"] == category] for category in series}
     detectors = {c: _summary(rows, x, "unique") for c, rows in own.items() if len(rows)}
     accuracies = {
         name: _summary(own["total"], x, column)

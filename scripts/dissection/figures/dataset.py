@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from dissection.categories import CATEGORY_COLORS, concept_name
+from dissection.categories import BRODENS_COLORS, CATEGORY_COLORS, concept_name
 from dissection.figures.masked import enlarge, show_image
 from dissection.figures.segments import (
     dominant_labels,
@@ -23,6 +23,7 @@ from dissection.figures.style import EMPTY, FAINT, INK, SLIDE, SMALL, TITLE, sty
 GAP = 0.05  # inches between tiles
 TOP = 0.5  # inches: title and headings
 LARGEST = 1.3  # inches: a tile where there are few of them
+LINE = 0.145  # inches: a category in the statistics
 QUANTITIES = {"labels": "Labels in the category", "mean_images": "Mean images per label"}
 COLUMNS = ["panel", "image", "category", "label", "quantity", "value", "published", "released"]
 
@@ -138,7 +139,8 @@ def dataset_samples(
     """
     shown = _categories(samples, statistics)
     side = min(LARGEST, (SLIDE - 0.1 - len(shown) * GAP) / (len(shown) + 1))
-    height = TOP + len(samples) * (side + GAP) + 1.75
+    more = LINE * (len(CATEGORY_COLORS) - len(BRODENS_COLORS))
+    height = TOP + len(samples) * (side + GAP) + 1.75 + more
     figure = Figure((SLIDE, height))
     figure.text(0.05 / SLIDE, 1 - 0.14 / height, title, fontsize=TITLE, va="center")
     _headings(figure, shown, side)
@@ -151,7 +153,7 @@ def dataset_samples(
         _sample(figure, row, side, sample, readable, colors)
     tables = [_shares(samples, names)]
     for index, (quantity, heading) in enumerate(QUANTITIES.items()):
-        axes = figure.add_axes((0.09 + 0.5 * index, 0.42 / height, 0.21, 1.02 / height))
+        axes = figure.add_axes((0.09 + 0.5 * index, 0.42 / height, 0.21, (1.02 + more) / height))
         tables.append(_statistics(axes, statistics, published, quantity, heading))
     tables.append(_sizes(figure, statistics, published))
     tables.append(_reach(figure, concepts, reach_note))
@@ -300,7 +302,8 @@ def _statistics(
         axes.plot(theirs, place, "o", color="white", markeredgecolor=color, markersize=5.5)
         axes.plot(ours, place, "o", color=color, markersize=3.5)
     _logarithmic_axis(axes, np.concatenate([here, released]))
-    axes.set_ylim(6.6, -0.6)  # both panels alike, whether they have a total or not
+    # Both panels alike, whether they have a total or not.
+    axes.set_ylim(len(CATEGORY_COLORS) + 0.6, -0.6)
     axes.set_yticks(range(len(categories)), categories)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

@@ -83,7 +83,7 @@ def published_table(published: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for _, network in published.iterrows():
-        counts = {c: network[f"unique_{c}"] for c in CATEGORIES}
+        counts = {c: network[f"unique_{c}"] for c in CATEGORIES if f"unique_{c}" in network}
         for category, count in [*counts.items(), ("total", sum(counts.values()))]:
             rows.append((network["title"], category, count, np.nan, np.nan, np.nan))
     return pd.DataFrame(rows, columns=COLUMNS)

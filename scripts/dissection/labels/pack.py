@@ -24,7 +24,6 @@ from dissection.labels.store import DTYPES, FORMAT
 MAX_SEGMENTS = 2**16 - 1  # in an image
 IMAGES_A_TASK = 64
 IMAGES_A_PROCESS = 4000  # for fewer, starting one more process takes longer than it saves
-_ROWS = {"sizes": (2,), "starts": (4,), "present": (len(CATEGORIES),)}
 
 
 def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
@@ -47,10 +46,11 @@ def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
     InputError
         If a label map cannot be used, or if an image has more than 65,535 segments.
     """
+    rows = {"sizes": (2,), "starts": (4,), "present": (len(CATEGORIES),)}
     with whole_folder(folder) as unfinished, ExitStack() as stack:
         files = {
             name: stack.enter_context(
-                GrowingArray(unfinished / f"{name}.npy", dtype, _ROWS.get(name, ()))
+                GrowingArray(unfinished / f"{name}.npy", dtype, rows.get(name, ()))
             )
             for name, dtype in DTYPES.items()
         }
@@ -64,7 +64,7 @@ def pack_labels(broden: Broden, folder: str | Path, processes: int = 1) -> None:
             start = starts[-1:]
         description = {
             "format": FORMAT,
-            "categories": CATEGORIES,
+            "categories": list(CATEGORIES),
             "shapes": {name: file.shape for name, file in files.items()},
             "names": broden.names,
             "primary": broden.primary.tolist(),
@@ -112,7 +112,7 @@ def pack_image(broden: Broden, i: int) -> Segments:
             f"Image {broden.image_names[i]} has {len(lengths)} different sets of labels on its "
             f"pixels; at most {MAX_SEGMENTS} can be packed. Give it smaller label maps."
         )
-    present = np.zeros((1, len(CATEGORIES)), bool)
+    present = np.zeros((1, broden.category_count), bool)
     present[0, broden.primary[labels]] = True
     present[0, broden.primary[whole_labels]] = True
     return Segments(

@@ -51,7 +51,7 @@ class LabelStore:
         self.folder = Path(folder)
         try:
             description = json.loads((self.folder / "store.json").read_text(encoding="utf-8"))
-            if description["format"] != FORMAT or tuple(description["categories"]) != CATEGORIES:
+            if description["format"] != FORMAT or description["categories"] != list(CATEGORIES):
                 raise ValueError("it was made by another version")
             self.names: list[str] = description["names"]
             self.primary = np.array(description["primary"], np.int8)

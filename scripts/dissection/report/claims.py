@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dissection.categories import CATEGORIES
+from dissection.categories import BRODENS_COLORS
 from dissection.errors import InputError
 from dissection.jobs.schemas import read_yaml, schema_problems
 
@@ -219,7 +219,7 @@ SCHEMA = {
             "measure": {"enum": list(MEASURES)},
             "more": {"type": "string"},
             "fewer": {"type": "string"},
-            "categories": {"type": "array", "items": {"enum": list(CATEGORIES)}},
+            "categories": {"type": "array", "items": {"enum": list(BRODENS_COLORS)}},
             "criterion": {
                 "if": {"type": "object"},
                 "then": {

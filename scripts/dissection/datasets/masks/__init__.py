@@ -1,1 +1,1 @@
-"""Images with masks of your own in, a folder in Broden's format out."""
+"""Labelled images of many forms in, a folder in Broden's format out."""

@@ -15,8 +15,6 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gi
 SAME_NAME = "{image}"
 SHOWN = 5  # names in a message
 
-_LABEL_MAP = re.compile(rf"(.+)_(?:{'|'.join(CATEGORIES)})(?:_\d+)?")
-
 
 def find_images(images: Path, pattern: str = SAME_NAME) -> dict[str, Path]:
     """Find the images of a folder and of the folders in it.
@@ -131,6 +129,7 @@ def match_masks(
 
 def check_names(names: set[str]) -> None:
     """Raise an InputError if a data set in Broden format cannot hold images of these names."""
+    label_map = re.compile(rf"(.+)_(?:{'|'.join(CATEGORIES)})(?:_\d+)?")
     for name in sorted(names):
         if any(letter in ";:\\" or not letter.isprintable() for letter in name):
             raise InputError(
@@ -138,7 +137,7 @@ def check_names(names: set[str]) -> None:
                 "cannot be printed, which the tables of Broden cannot hold. Rename it."
             )
         # Label maps lie beside their image, and a second one of a category has a number.
-        found = _LABEL_MAP.fullmatch(name)
+        found = label_map.fullmatch(name)
         if found and found[1] in names:
             raise InputError(
                 f"the image '{name}' has the name that the labels of '{found[1]}' get. Rename it."

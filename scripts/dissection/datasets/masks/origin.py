@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from dissection.datasets.image_files import is_note_of_a_system
 from dissection.jobs.files import whole_file
 
 PACKAGES = ("numpy", "opencv-python-headless", "pillow", "pycocotools", "scipy")
@@ -62,7 +63,9 @@ def _described(path: Path) -> dict[str, Any]:
     if path.is_file():
         content = path.read_bytes()
         return {"files": 1, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(
+        file for file in path.rglob("*") if file.is_file() and not is_note_of_a_system(file.name)
+    )
     sizes = [file.stat().st_size for file in files]
     digest = hashlib.sha256()
     for file, size in zip(files, sizes, strict=True):
