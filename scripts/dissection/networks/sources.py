@@ -53,6 +53,7 @@ class Source:
 SOURCES = {
     "trained": Source("trained"),
     "torchvision": Source("from_torchvision", checks=True, publishes=True),
+    "timm": Source("from_timm", files=("file",), checks=True, publishes=True),
     "caffe": Source(
         "caffe.load",
         files=("prototxt", "caffemodel"),
@@ -96,7 +97,7 @@ def downloads(network: Mapping[str, Any]) -> list[str]:
     Raises
     ------
     InputError
-        If torchvision has no such weights. For its networks this takes seconds.
+        If there are no such weights. For networks of torchvision and timm this takes seconds.
     """
     key, options = source_of(network)
     if SOURCES[key].publishes:
