@@ -80,7 +80,7 @@ def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _published(options: Mapping[str, Any]) -> bool:
-    return options["pretrained"] and "file" not in options
+    return "file" not in options and options["pretrained"]
 
 
 def _preprocessing(model: torch.nn.Module) -> dict[str, Any]:
