@@ -1,10 +1,15 @@
 """timm's networks: their names, their own preprocessing, their weights; tokens as maps."""
 
+import re
+
 import numpy as np
 import pytest
 import timm
 import torch
+import yaml
 from PIL import Image
+from receptive_fields import receptive_field
+from repository import ROOT
 from safetensors.torch import save_file
 from small_networks import random_image, same_weights
 from timm.data import create_transform, resolve_model_data_config
@@ -191,11 +196,20 @@ KINDS = {
 
 @pytest.mark.parametrize("name", KINDS)
 def test_many_kinds_have_a_geometry(name):
-    from receptive_fields import receptive_field
-
     model = timm.create_model(name).eval()
     layer, stride = KINDS[name]
     size = resolve_model_data_config(model)["input_size"][1:]
     geometry = receptive_field(model, model.get_submodule(layer), size)
     assert geometry.stride == (stride, stride)
     assert (geometry.height, geometry.width) == tuple(pixels // stride for pixels in size)
+
+
+def test_the_readme_s_networks_are_there():
+    text = (ROOT / "README.md").read_text()
+    section = re.search(r"^## Networks of today\n(.*?)^## ", text, re.M | re.S)
+    networks = yaml.safe_load(re.search(r"```yaml\n(.*?)```", section[1], re.S)[1])
+    for entry in networks.values():
+        options = {"pretrained": True, "arguments": {}} | entry["timm"]
+        check(options)
+        model = timm.create_model(options["name"])
+        assert all(name in dict(model.named_modules()) for name in entry["layers"])
