@@ -1,13 +1,13 @@
 """Fetch a file, or check the one that is there, and note where it is and what its hash is."""
 
 from dissection.downloads.receipts import write_note
-from dissection.downloads.registry import fetch_download, find_download
+from dissection.downloads.registry import fetch_named
 from dissection.jobs.logs import log, logged
 
 
 def main() -> None:
-    download = find_download(snakemake.params.name, snakemake.input.registry)
-    file = fetch_download(download, snakemake.params.folder)
+    params = snakemake.params
+    file = fetch_named(params.name, snakemake.input.registry, params.folder)
     log.info("%s: %s", file, write_note(snakemake.output[0], file))
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dissection.activations.layer_list import COLUMNS, layer_table, list_layers
-from dissection.activations.receptive_field import receptive_fields
+from dissection.activations.receptive_field import trace_layers
 from dissection.errors import InputError
 from dissection.networks.load import Network, find_layer
 
@@ -71,12 +71,12 @@ def test_the_list_says_what_dissection_says(network):
             continue
         layers = {name: find_layer(network, name)}
         if units:
-            geometry = receptive_fields(network.model, layers, network.input_size)[name]
+            geometry = trace_layers(network.model, layers, network.input_size)[name].geometry
             assert size == f"{geometry.size[0]} x {geometry.size[1]}"
             assert stride == f"{geometry.stride[0]:g} x {geometry.stride[1]:g}"
         else:
             with pytest.raises(InputError):
-                receptive_fields(network.model, layers, network.input_size)
+                trace_layers(network.model, layers, network.input_size)
 
 
 def test_a_module_that_is_called_several_times():

@@ -10,9 +10,7 @@ from receptive_fields import receptive_field
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from dissection.activations.receptive_field import receptive_fields
 from dissection.errors import InputError
-from dissection.networks.layers import Layer
 from dissection.training.architectures import PUBLISHED, build
 
 torch.set_num_threads(1)
@@ -237,11 +235,10 @@ def test_networks_written_in_other_ways(model):
 
 def test_a_gate_from_the_whole_image_has_no_place():
     model = Gate().eval()
-    geometries = receptive_fields(
-        model, {"before": Layer((model.convolution,)), "after": Layer((model.end,))}, (32, 32)
-    )
-    assert geometries["before"] == geometries["after"]
-    assert geometries["after"].size == (3, 3)
+    before = receptive_field(model, model.convolution, (32, 32))
+    after = receptive_field(model, model.end, (32, 32))
+    assert before == after
+    assert after.size == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -375,12 +372,8 @@ class Odd(nn.Module):
 @pytest.mark.parametrize(
     ("operation", "message"),
     [
-        (lambda x: torch.roll(x, 2, 2), "'end'.*'roll' is not known"),
-        (lambda x: torch.roll(x, 2, 2).relu() + x, "'end'.*'roll' is not known"),
-        (lambda x: x.flip(3), "'flip' is not known"),
-        (lambda x: x.view(1, 8, -1, x.shape[3]), "'view' mixes rows or columns"),
+        (lambda x: x.cumsum(2), "'end'.*'cumsum' is not known"),
         (lambda x: torch.cat([x, x], 2), "'cat' puts maps side by side"),
-        (lambda x: x.mT, "not rows and columns"),
         (lambda x: x + x.mT, "'add' mixes rows with columns"),
         (lambda x: x[:, :, ::2] + x[:, :, :8], "different strides \\(1 and 2 pixels\\)"),
         (lambda x: x.index_put_((torch.tensor([0]),), torch.ones(4, 16, 16)), "writes into a part"),
@@ -388,7 +381,6 @@ class Odd(nn.Module):
         (lambda x: x.flatten(1), "shape \\(1, 1024\\)"),
         (lambda x: [x, x], "is a list"),
         (lambda x: torch.ones(1, 4, 8, 8), "traced back to the image"),
-        (lambda x: torch.empty_like(x), "'empty_like' is not known"),
     ],
 )
 def test_a_layer_that_has_no_receptive_fields_is_refused(operation, message):

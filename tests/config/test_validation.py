@@ -246,6 +246,8 @@ SIZE = {"input_size": [8, 8]}
         {"checkpoint": {"architecture": "caffenet", "file": "a"}},
         {"checkpoint": {"architecture": "vgg16", "download": "dissect-vgg16_places365.pth"}},
         {"torchvision": {"name": "resnet18"}},
+        {"timm": {"name": "resnet18.a1_in1k", "revision": "ab12", "interpolation": "bicubic"}},
+        {"timm": {"name": "resnet18", "file": "a"}},
         {"factory": {"function": "json:loads", **SIZE}},
         {"factory": {"function": "json:loads", "file": "a", **SIZE}},
         {"torchscript": {"file": "a", **SIZE}},
@@ -260,7 +262,7 @@ def test_sources_of_weights_that_are_taken(network):
     complete(with_network({"layers": ["x"], key: options}), SCHEMA, "x", registry)
 
 
-ONE = "networks.mine: give exactly one of trained, torchvision, caffe, checkpoint, factory, "
+ONE = "networks.mine: give exactly one of trained, torchvision, timm, caffe, checkpoint, factory, "
 
 
 @pytest.mark.parametrize(
@@ -374,6 +376,7 @@ def test_layers_inside_of_blocks_are_layers(layer):
 def test_figures_with_accuracies_are_of_trained_networks(figure, key):
     options = {
         "torchvision": {"name": "resnet18"},
+        "timm": {"name": "resnet18"},
         "caffe": {"download": "vgg16_imagenet"},
         "checkpoint": {"architecture": "caffenet", "file": "a"},
         "factory": {"function": "json:loads", **SIZE},

@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from archives import archive_content
 from file_formats import caffemodel
 from http_server import Reply
 from repository import ROOT
@@ -49,6 +50,8 @@ def write_registry(file, **changes):
         ({"size": "975 MB"}, "should be a number of bytes"),
         ({"size": True}, "should be a number of bytes"),
         ({"note": 1}, "should be text"),
+        ({"archive": "b"}, "a: give urls, or archive and member."),
+        ({"member": "*.npy"}, "a: give urls, or archive and member."),
     ],
 )
 def test_mistakes_in_the_registry(tmp_path, changes, message):
@@ -96,21 +99,24 @@ def test_two_entries_with_one_path_are_refused(tmp_path):
         read_registry(path)
 
 
+PUBLISHED_NETWORKS = {"bvlc", "dissect", "places", "places365", "zoo"}
+FOLDERS = {"broden", "camvid", "released", "sources"} | PUBLISHED_NETWORKS
+
+
 def test_the_registry_of_the_repository_is_sound():
     registry = read_registry(ROOT / "config/downloads.yaml")
     for name in ("broden1_224", "broden1_227", "broden1_384"):
         assert registry[name].kind == "zip"
     assert registry["broden1_224"].md5 == "be13c292eaef3300da03f8d0e48eab1c"
     pairs = [name for name in registry if name.endswith(".caffemodel")]
-    assert len(pairs) == 11 + 6 + 2
+    assert len(pairs) == 11 + 6 + 2 + 1
     for name in pairs:
         description = registry[name.replace(".caffemodel", ".prototxt")]
         assert description.kind == "prototxt"
         assert description.path == registry[name].path.replace(".caffemodel", ".prototxt")
     for name, entry in registry.items():
         folder, file = entry.path.split("/")
-        folders = ("broden", "sources", "zoo", "places365", "dissect", "bvlc", "released")
-        assert folder in folders, name
+        assert folder in FOLDERS, name
         if folder == "zoo":  # the paper's own
             assert file == name
         head = entry.path.rpartition("-")[2].removesuffix(".pth")
@@ -138,3 +144,50 @@ def test_entry_is_fetched_with_its_checks(server, tmp_path):
     server.serve("/a", Reply(model[:-1], length=False))
     with pytest.raises(InputError, match="bytes instead of"):
         fetch_download(entry, tmp_path, sleep=lambda _: None)
+
+
+def in_archive(server, tmp_path, files, **changes):
+    url = server.serve("/both.tar.gz", Reply(archive_content("tar.gz", files.items())))
+    entries = {
+        "both": {"path": "places/both.tar.gz", "urls": [url], "kind": "tar.gz"},
+        "a.prototxt": {"path": "places/a.prototxt", "archive": "both",
+                       "member": "*deploy*.prototxt", "kind": "prototxt"} | changes,
+        "a.caffemodel": {"path": "places/a.caffemodel", "archive": "both",
+                         "member": "*.caffemodel", "kind": "caffemodel"},
+    }  # fmt: skip
+    (tmp_path / "downloads.yaml").write_text(yaml.safe_dump(entries))
+    return read_registry(tmp_path / "downloads.yaml")
+
+
+FILES = {
+    "places/net_deploy.prototxt": b'layers { layer { name: "conv1" type: "conv" } bottom: "data" }',
+    "places/net_train.prototxt": b'layers { layer { name: "loss" type: "softmax" } }',
+    "places/net_iter_300000.caffemodel": caffemodel(),
+    "places/classes.csv": b"/a/abbey 0",
+}
+
+
+def test_files_within_an_archive_are_taken_out_of_it(server, tmp_path):
+    registry = in_archive(server, tmp_path, FILES)
+    for name, member in (("a.prototxt", "net_deploy.prototxt"),
+                         ("a.caffemodel", "net_iter_300000.caffemodel")):  # fmt: skip
+        path = fetch_download(registry[name], tmp_path / "resources")
+        assert path == tmp_path / "resources/places" / name
+        assert path.read_bytes() == FILES[f"places/{member}"]
+    assert len(server.requests) == 1  # the archive was kept
+    left = sorted(path.name for path in (tmp_path / "resources/places").iterdir())
+    assert left == ["a.caffemodel", "a.prototxt", "both.tar.gz"]
+
+
+@pytest.mark.parametrize("member", ["*.prototxt", "*.pth"])
+def test_a_file_that_is_not_the_only_one_of_its_name_is_refused(server, tmp_path, member):
+    registry = in_archive(server, tmp_path, FILES, member=member)
+    with pytest.raises(InputError, match=r"has (2|no) files named .*net_deploy\.prototxt"):
+        fetch_download(registry["a.prototxt"], tmp_path / "resources")
+    assert not (tmp_path / "resources/places/a.prototxt").exists()
+
+
+def test_an_archive_that_is_not_listed_is_refused(tmp_path):
+    path = write_registry(tmp_path / "downloads.yaml", urls=None, archive="b", member="x")
+    with pytest.raises(InputError, match=r"a\.archive: there is no entry 'b' with urls"):
+        read_registry(path)

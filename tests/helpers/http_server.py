@@ -138,6 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
         self._send(body, reply, request)
 
+    do_HEAD = do_GET  # noqa: N815 - the same without the body
+
     def _answer(self, reply: Reply) -> tuple[int, dict[str, str], bytes]:
         headers = {"ETag": reply.etag, "Last-Modified": reply.last_modified}
         headers = {name: value for name, value in headers.items() if value}
@@ -160,6 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, body: bytes, reply: Reply, request: Request) -> None:
         stopping = self.server.owner.stopping
         ends = [end for end in (reply.cut_after, reply.stall_after) if end is not None]
+        ends += [0] if self.command == "HEAD" else []
         end = min([len(body), *ends])
         while request.sent < end and not stopping.is_set():
             step = min(SLICE, end - request.sent)

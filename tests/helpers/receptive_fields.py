@@ -1,6 +1,6 @@
 """The geometry of one module's output."""
 
-from dissection.activations.receptive_field import receptive_fields
+from dissection.activations.receptive_field import trace_layers
 from dissection.networks.layers import Layer
 
 
@@ -9,4 +9,4 @@ def receptive_field(model, module, input_size):
     names = {module: name for name, module in model.named_modules()}
     layer = module if isinstance(module, Layer) else Layer((module,))
     name = names.get(layer.modules[0], "(unnamed)")
-    return receptive_fields(model, {name: layer}, input_size)[name]
+    return trace_layers(model, {name: layer}, input_size)[name].geometry

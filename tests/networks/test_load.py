@@ -63,5 +63,6 @@ def test_the_preprocessing_is_logged_in_a_line(caplog):
     load_network({"checkpoint": SPEC["checkpoint"] | asked})
     (line,) = [text for text in caplog.messages if text.startswith("preprocessing")]
     assert line == (
-        "preprocessing: 64 x 96, bgr, 0-255, mean 103.53 116.28 123.675, std 57.375 57.12 58.395"
+        "preprocessing: 64 x 96, bilinear, bgr, 0-255, mean 103.53 116.28 123.675, "
+        "std 57.375 57.12 58.395"
     )

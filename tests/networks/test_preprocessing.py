@@ -64,6 +64,7 @@ def test_other_arrays_are_refused(image):
 
 OWN = {
     "input_size": (9, 7),
+    "interpolation": "bicubic",
     "mean": (109.0, 118.0, 124.0),
     "std": (60.0, 50.0, 40.0),
     "channels": "bgr",
@@ -71,6 +72,7 @@ OWN = {
 }
 ASKED = {
     "input_size": [5, 4],
+    "interpolation": "lanczos",
     "mean": [0.1, 0.2, 0.3],
     "std": [1, 2, 3],
     "channels": "rgb",
@@ -78,7 +80,13 @@ ASKED = {
 }
 
 
-IMAGENET = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD, "channels": "rgb", "value_range": 1.0}
+IMAGENET = {
+    "interpolation": "bilinear",
+    "mean": IMAGENET_MEAN,
+    "std": IMAGENET_STD,
+    "channels": "rgb",
+    "value_range": 1.0,
+}
 
 
 @given(st.sets(st.sampled_from(KEYS)), st.sets(st.sampled_from(KEYS)))
@@ -93,13 +101,7 @@ def test_what_is_asked_for_comes_first_then_what_the_file_says_then_imagenet(ask
 
 
 def test_without_any_saying_it_is_imagenet_s():
-    assert chosen_settings({"input_size": [5, 4]}, {}) == {
-        "input_size": (5, 4),
-        "mean": IMAGENET_MEAN,
-        "std": IMAGENET_STD,
-        "channels": "rgb",
-        "value_range": 1.0,
-    }
+    assert chosen_settings({"input_size": [5, 4]}, {}) == {"input_size": (5, 4), **IMAGENET}
     with pytest.raises(InputError, match=r"Give input_size: \[height, width\]"):
         chosen_settings({}, {"mean": (1, 2, 3)})
 
@@ -114,3 +116,11 @@ def test_a_mean_that_is_not_asked_for_keeps_its_meaning(own, value_range, channe
     after = Preprocessing(**chosen_settings(asked, own))(image)
     turned = channels != own.get("channels", "rgb")
     torch.testing.assert_close(after.flip(0) if turned else after, before)
+
+
+@pytest.mark.parametrize("name", ["bilinear", "bicubic", "lanczos"])
+def test_an_image_is_resized_as_asked(name):
+    image = random_image(4, 30, 20)
+    resized = Image.fromarray(image).resize((9, 12), Image.Resampling[name.upper()])
+    expected = Preprocessing((12, 9))(np.asarray(resized))
+    assert torch.equal(Preprocessing((12, 9), interpolation=name)(image), expected)

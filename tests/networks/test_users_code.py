@@ -222,9 +222,9 @@ def saved(kind, path):
 @pytest.mark.parametrize(
     ("kind", "source", "message"),
     [
-        ("weights", "torchscript", "weights. Give it to `factory` or `checkpoint`"),
-        ("old weights", "torchscript", "weights. Give it to `factory` or `checkpoint`"),
-        ("weights", "exported", "weights. Give it to `factory` or `checkpoint`"),
+        ("weights", "torchscript", "weights. Give it to `factory`, `checkpoint` or `timm`"),
+        ("old weights", "torchscript", "weights. Give it to `factory`, `checkpoint` or `timm`"),
+        ("weights", "exported", "weights. Give it to `factory`, `checkpoint` or `timm`"),
         ("torchscript", "factory", r"torch\.jit\.save, .* Give it to `torchscript`"),
         ("torchscript", "exported", r"torch\.jit\.save, .* Give it to `torchscript`"),
         ("exported", "factory", r"torch\.export\.save, .* Give it to `exported`"),
@@ -236,7 +236,7 @@ def saved(kind, path):
                 (b"", "is empty"),
                 (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
                 (b"<!DOCTYPE html>", "page of the web"),
-                (b"\x02\0\0\0\0\0\0\0{}", "safetensors"),
+                (b"\x02\0\0\0\0\0\0\0{}", "no state dict|safetensors"),
                 (b"\x89HDF\r\n", "HDF5"),
             )
         ),

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dissection.activations.geometry import Geometry
 from dissection.activations.independence import check_independence
 from dissection.activations.outputs import LayerOutputs
-from dissection.activations.receptive_field import receptive_fields
+from dissection.activations.receptive_field import Traced, trace_layers
 from dissection.errors import InputError
 from dissection.jobs.arrays import GrowingArray
 from dissection.jobs.devices import best_device
@@ -77,14 +76,15 @@ def cache_activations(
         if images:
             company = _company(load_image, network.preprocess, images, batch_size)
             check_independence(model, found, company.to(device))
-        geometries = receptive_fields(model, found, network.input_size)
-        outputs = stack.enter_context(LayerOutputs(found, getattr(torch, dtype)))
+        traced = trace_layers(model, found, network.input_size)
+        layouts = {layer: trace.layout for layer, trace in traced.items()}
+        outputs = stack.enter_context(LayerOutputs(found, getattr(torch, dtype), layouts))
         probe = outputs.run(model, torch.zeros((1, 3, *network.input_size), device=device))
         _log_calls(found, outputs.calls)
         shapes = {layer: (len(images), *probe[layer].shape[1:]) for layer in layers}
         _check_space(folder, shapes.values(), np.dtype(dtype))
         partial = stack.enter_context(whole_folder(folder))
-        files = _begin_files(stack, partial, geometries, shapes, dtype)
+        files = _begin_files(stack, partial, traced, shapes, dtype)
 
         def batches() -> Iterator[int]:
             loaded = _loaded(load_image, network.preprocess, images, batch_size, threads)
@@ -128,7 +128,7 @@ def _log_calls(layers: Mapping[str, Layer], calls: Mapping[str, int]) -> None:
 def _begin_files(
     stack: ExitStack,
     folder: Path,
-    geometries: Mapping[str, Geometry],
+    traced: Mapping[str, Traced],
     shapes: Mapping[str, tuple[int, ...]],
     dtype: str,
 ) -> dict[str, GrowingArray]:
@@ -139,7 +139,7 @@ def _begin_files(
     opened = {}
     for layer, name in names.items():
         (folder / f"{name}.json").write_text(
-            json.dumps(geometries[layer].to_json(), indent=1) + "\n", encoding="utf-8"
+            json.dumps(traced[layer].geometry.to_json(), indent=1) + "\n", encoding="utf-8"
         )
         file = GrowingArray(folder / f"{name}.npy", dtype, shapes[layer][1:])
         opened[layer] = stack.enter_context(file)

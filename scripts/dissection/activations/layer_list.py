@@ -32,19 +32,19 @@ def list_layers(network: Network) -> list[tuple[str, ...]]:
     rows = []
     for name, field in layer_fields(network.model, certain, network.input_size).items():
         shape = "" if field.shape is None else " x ".join(map(str, field.shape[1:]))
-        if isinstance(field.geometry, InputError):
-            reason = str(field.geometry).removeprefix(f"Layer '{name}'").lstrip(": ")
+        if isinstance(field.traced, InputError):
+            reason = str(field.traced).removeprefix(f"Layer '{name}'").lstrip(": ")
             reason = reason.removeprefix("cannot be dissected: ")
             rows.append((name, shape, "", "", "", f"no: {reason}"))
             continue
+        geometry, layout = field.traced
         note = (
             f"call {field.calls} of {field.calls}; others: {name}:1 ..." if field.calls > 1 else ""
         )
         size, stride = (
-            " x ".join(f"{n:g}" for n in pair)
-            for pair in (field.geometry.size, field.geometry.stride)
+            " x ".join(f"{n:g}" for n in pair) for pair in (geometry.size, geometry.stride)
         )
-        rows.append((name, shape, str(field.shape[1]), size, stride, note))
+        rows.append((name, shape, str(field.shape[layout.unit_dim]), size, stride, note))
     unknown = "no: the network's file does not tell its calls from those of other modules"
     return rows + [(name, "", "", "", "", unknown) for name in targets if name not in certain]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from dissection.activations.map_layout import MapLayout
 from dissection.errors import InputError
 from dissection.networks.layers import Layer, every_call
 
@@ -25,6 +26,8 @@ class LayerOutputs:
     layers : mapping of Layer, by name
     dtype : torch.dtype
         Of the copies, which are on the CPU.
+    layouts : mapping of MapLayout, by name, optional
+        How their maps are read from their outputs, where these are not the maps themselves.
 
     Attributes
     ----------
@@ -40,8 +43,13 @@ class LayerOutputs:
     torch.Size([2, 4, 5, 5])
     """
 
-    def __init__(self, layers: Mapping[str, Layer], dtype: torch.dtype) -> None:
-        self._layers, self._dtype = layers, dtype
+    def __init__(
+        self,
+        layers: Mapping[str, Layer],
+        dtype: torch.dtype,
+        layouts: Mapping[str, MapLayout] | None = None,
+    ) -> None:
+        self._layers, self._dtype, self._layouts = layers, dtype, layouts or {}
         # Which call counts. None in the first pass for those whose last one does.
         self._wanted = {name: layer.call for name, layer in layers.items()}
 
@@ -78,7 +86,7 @@ class LayerOutputs:
             with torch.inference_mode():
                 model(batch)
         except _Finished:
-            return self._outputs
+            return self._maps()
         for name, wanted in self._wanted.items():
             if name not in self._outputs:
                 raise InputError(
@@ -86,4 +94,11 @@ class LayerOutputs:
                     f"{wanted or 0} times on others. Choose a layer that every image reaches alike."
                 )
         self._wanted = {name: wanted or self.calls[name] for name, wanted in self._wanted.items()}
-        return self._outputs
+        return self._maps()
+
+    def _maps(self) -> dict[str, torch.Tensor]:
+        layouts = self._layouts
+        return {
+            name: layouts[name].read(output) if name in layouts else output
+            for name, output in self._outputs.items()
+        }

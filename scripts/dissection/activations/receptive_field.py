@@ -11,27 +11,44 @@ from typing import Any, NamedTuple
 import torch
 
 from dissection.activations.geometry import Geometry
-from dissection.activations.position_tracing import Axes, ImageAxes, Lost
+from dissection.activations.map_layout import MapLayout
+from dissection.activations.places import Axes, Axis, Lost
+from dissection.activations.position_tracing import ImageAxes
 from dissection.errors import InputError
 from dissection.networks.layers import Layer, every_call
 
 
-def receptive_fields(
+class Traced(NamedTuple):
+    """What is known of a layer's output.
+
+    Attributes
+    ----------
+    geometry : Geometry
+        Of its maps.
+    layout : MapLayout
+        How they are read from it.
+    """
+
+    geometry: Geometry
+    layout: MapLayout
+
+
+def trace_layers(
     model: torch.nn.Module, layers: Mapping[str, Layer], input_size: tuple[int, int]
-) -> dict[str, Geometry]:
+) -> dict[str, Traced]:
     """Find the receptive fields of layers that are to be dissected.
 
     Parameters and errors are those of `layer_fields`, and a layer that cannot be dissected is one.
 
     Returns
     -------
-    dict of Geometry, by layer name
+    dict of Traced, by layer name
     """
     fields = layer_fields(model, layers, input_size)
     for field in fields.values():
-        if isinstance(field.geometry, InputError):
-            raise field.geometry
-    return {name: field.geometry for name, field in fields.items()}
+        if isinstance(field.traced, InputError):
+            raise field.traced
+    return {name: field.traced for name, field in fields.items()}
 
 
 class Field(NamedTuple):
@@ -43,13 +60,13 @@ class Field(NamedTuple):
         How often the network calls it.
     shape : tuple of int or None
         Of its output for one image; None if it has none, or one that is no tensor.
-    geometry : Geometry or InputError
+    traced : Traced or InputError
         The error says why it cannot be dissected.
     """
 
     calls: int
     shape: tuple[int, ...] | None
-    geometry: Geometry | InputError
+    traced: Traced | InputError
 
 
 def layer_fields(
@@ -58,7 +75,8 @@ def layer_fields(
     """Find what one forward pass through the network tells of some layers.
 
     Where branches meet, the field is the box around all of them. What has no position, such as
-    a gate computed from the whole image, does not move or widen the field.
+    a gate computed from the whole image, does not move or widen the field; nor does what
+    attention gathers for a token.
 
     Parameters
     ----------
@@ -88,7 +106,7 @@ def layer_fields(
     def receive(name: str, number: int, output: Any) -> None:
         if layers[name].call in (None, number):
             # At once, because an operation that works in place may follow.
-            note = followed.notes.get(output) if isinstance(output, torch.Tensor) else None
+            note = followed.note_of(output) if isinstance(output, torch.Tensor) else None
             found[name] = (output, note)
 
     hooks = every_call(layers, receive)
@@ -105,30 +123,31 @@ def layer_fields(
         output, note = found.get(name, (None, None))
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
         try:
-            geometry = _geometry(name, output, note, input_size)
+            traced = _traced(name, output, note, input_size)
         except InputError as error:
-            geometry = error
-        fields[name] = Field(calls[name], shape, geometry)
+            traced = error
+        fields[name] = Field(calls[name], shape, traced)
     return fields
 
 
-def _geometry(
+def _traced(
     name: str, output: Any, note: Axes | Lost | None, input_size: tuple[int, int]
-) -> Geometry:
+) -> Traced:
     if output is None:
         raise InputError(
             f"Layer '{name}' is not used when the network runs on an image. "
             "Choose a layer that it calls."
         )
-    if not isinstance(output, torch.Tensor) or output.ndim != 4:
+    if not isinstance(output, torch.Tensor) or output.ndim not in (3, 4):
         is_what = (
             f"has the shape {tuple(output.shape)}"
             if isinstance(output, torch.Tensor)
             else f"is a {type(output).__name__}"
         )
         raise InputError(
-            f"Layer '{name}' cannot be dissected: its output {is_what}, but units need maps of "
-            "the shape (images, units, height, width). Choose a convolutional layer."
+            f"Layer '{name}' cannot be dissected: its output {is_what}, but units need maps, as "
+            "(images, units, height, width), (images, height, width, units) or (images, tokens, "
+            "units). Choose a convolutional layer, or a block of a transformer."
         )
     if note is None:
         note = Lost("its output cannot be traced back to the image")
@@ -137,19 +156,46 @@ def _geometry(
             f"Layer '{name}': the receptive fields of its units cannot be found, because "
             f"{note.reason}. Choose a layer before that."
         )
-    if [axis and axis.dim for axis in note] != [2, 3]:
+    shape = tuple(output.shape)
+    axes = [axis and axis.ordered() for axis in note]
+    if problem := _problem(axes, shape):
         raise InputError(
-            f"Layer '{name}' cannot be dissected: the last two dimensions of its output "
-            f"{tuple(output.shape)} are not rows and columns of the image. "
-            "Choose a convolutional layer."
+            f"Layer '{name}' cannot be dissected: its output {shape} {problem}. "
+            "Choose a convolutional layer, or a block of a transformer."
         )
-    rows, columns = note
-    return Geometry(
-        height=output.shape[2],
-        width=output.shape[3],
+    rows, columns = axes
+    (row,), (column,) = rows.parts, columns.parts
+    geometry = Geometry(
+        height=row.count,
+        width=column.count,
         input_height=input_size[0],
         input_width=input_size[1],
         centre=(rows.centre, columns.centre),
         stride=(rows.stride, columns.stride),
         size=(rows.size, columns.size),
     )
+    return Traced(geometry, MapLayout(row, column, len(shape)))
+
+
+def _problem(axes: list[Axis | None], shape: tuple[int, ...]) -> str:
+    """Say why an output is not made of maps; nothing if it is."""
+    if None in axes:
+        return "does not have rows and columns of the image among its dimensions"
+    dims = set.union(*(axis.dims for axis in axes))
+    if any(len(axis.parts) > 1 for axis in axes) or 0 in dims or len(shape) - len(dims) != 2:
+        return (
+            "does not have the images first and then one dimension of units beside rows and "
+            "columns of the image, or tokens for both: it is divided into windows or heads"
+        )
+    if any(axis.rolled for axis in axes):
+        return "is rolled over the border of the image"
+    if any(part.stride <= 0 for axis in axes for part in axis.parts):
+        return "is a mirror image"
+    for axis in axes:
+        beside = [own for other in axes for own in other.parts if other.dims == axis.dims]
+        expected = 1
+        for part in sorted(beside, key=lambda part: part.step):
+            if part.step != expected and part.count > 1:
+                return "has gaps between its rows or columns"
+            expected *= part.count
+    return ""

@@ -1,6 +1,7 @@
 """The registry of files to download: what config/downloads.yaml may say, and fetching by name."""
 
 import re
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -9,7 +10,10 @@ from urllib.parse import urlsplit
 from dissection.downloads.fetch import fetch
 from dissection.downloads.file_checks import PROBLEMS
 from dissection.downloads.first_use_hashes import RECORD
+from dissection.downloads.hub import HUB, fetch_from_hub
+from dissection.downloads.unpack import unpack
 from dissection.errors import InputError, did_you_mean
+from dissection.jobs.files import whole_file
 from dissection.jobs.schemas import read_yaml, schema_problems
 
 HASH_IN_NAME = re.compile(r"-([0-9a-f]{8,64})\.pth$")
@@ -48,6 +52,12 @@ SCHEMA = {
                     "expected": "a http or https URL",
                 },
             },
+            "archive": {"type": "string", "expected": "the name of another entry"},
+            "member": {
+                "type": "string",
+                "pattern": r"^[^/\\]+\Z",
+                "expected": "a file's name, or a pattern with *",
+            },
             "kind": {"enum": list(PROBLEMS)},
             "md5": _digits(32, 32),
             "sha1": _digits(40, 40),
@@ -71,7 +81,8 @@ class Download:
     path : str
         Where it goes, relative to the folder of all downloads, with ``/``.
     urls : tuple of str
-        Its sources, the best one first; none if it has to be put there by hand.
+        Its sources, the best one first: of a file within an archive those of the archive. None if
+        it has to be put there by hand.
     kind : str
         What it must look like: a key of `dissection.downloads.file_checks.PROBLEMS`.
     md5, sha1, sha256 : str or None
@@ -80,6 +91,10 @@ class Download:
         Bytes, if known exactly.
     note : str
         For people: what it is, where its checksum comes from.
+    archive : Download or None
+        What it is unpacked from.
+    member : str
+        Its name there, or a pattern with ``*`` that fits it alone.
     """
 
     name: str
@@ -91,6 +106,8 @@ class Download:
     sha256: str | None = None
     size: int | None = None
     note: str = ""
+    archive: "Download | None" = None
+    member: str = ""
 
 
 def read_registry(file: str | Path) -> dict[str, Download]:
@@ -120,12 +137,21 @@ def read_registry(file: str | Path) -> dict[str, Download]:
         other = names_by_path.setdefault(entry["path"], name)
         if other != name:
             problems.append(f"{name}.path: it is that of {other} too.")
+        ways = (set(), {"urls"}, {"archive", "member"})  # none: it is put there by hand
+        if {"urls", "archive", "member"} & entry.keys() not in ways:
+            problems.append(f"{name}: give urls, or archive and member.")
+        elif "archive" in entry and "urls" not in entries.get(entry["archive"], {}):
+            problems.append(f"{name}.archive: there is no entry '{entry['archive']}' with urls.")
     if problems:
         raise InputError(f"{file} has mistakes:\n  " + "\n  ".join(problems))
-    return {
-        name: Download(name=name, **(entry | {"urls": tuple(entry.get("urls", ()))}))
-        for name, entry in entries.items()
-    }
+
+    def download(name: str) -> Download:
+        entry = entries[name]
+        archive = download(entry["archive"]) if "archive" in entry else None
+        urls = archive.urls if archive else tuple(entry.get("urls", ()))
+        return Download(name=name, **(entry | {"urls": urls, "archive": archive}))
+
+    return {name: download(name) for name in entries}
 
 
 def torchvision_download(weights: str) -> Download:
@@ -171,9 +197,25 @@ def torchvision_download(weights: str) -> Download:
     )
 
 
-def find_download(name: str, file: str | Path) -> Download:
-    """Return a download by its name: torchvision's own weights, or an entry of the registry."""
-    return torchvision_download(name) if "_Weights." in name else read_registry(file)[name]
+def fetch_named(name: str, registry: str | Path, folder: str | Path, **options: Any) -> Path:
+    """Fetch what a configuration names: weights of torchvision or timm, or an entry of a registry.
+
+    Parameters
+    ----------
+    name : str
+        As ``downloads`` of a network's source gives it.
+    registry : str or Path
+        The file of the registry.
+    folder : str or Path
+        Of all downloads.
+    **options
+        Of `dissection.downloads.fetch.fetch`; the Hub's client has its own.
+    """
+    if name.startswith(HUB):
+        return fetch_from_hub(name, folder)
+    published = "_Weights." in name
+    download = torchvision_download(name) if published else read_registry(registry)[name]
+    return fetch_download(download, folder, **options)
 
 
 def fetch_download(download: Download, folder: str | Path, **options: Any) -> Path:
@@ -182,6 +224,9 @@ def fetch_download(download: Download, folder: str | Path, **options: Any) -> Pa
     ``options`` go to `dissection.downloads.fetch.fetch`, which describes the checks and errors.
     """
     folder = Path(folder)
+    if download.archive and not (folder / download.path).exists():
+        archive = fetch_download(download.archive, folder, **options)
+        _take_out(archive, download.member, folder / download.path)
     return fetch(
         download.urls,
         folder / download.path,
@@ -194,3 +239,20 @@ def fetch_download(download: Download, folder: str | Path, **options: Any) -> Pa
         note=download.note,
         **options,
     )
+
+
+def _take_out(archive: Path, member: str, target: Path) -> None:
+    """Take one file out of an archive."""
+    with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".unpacked-") as temporary:
+        unpacked = Path(temporary, "files")
+        unpack(archive, unpacked)
+        files = sorted(path for path in unpacked.rglob("*") if path.is_file())
+        found = [path for path in files if path.match(member)]
+        if len(found) != 1:
+            names = ", ".join(str(path.relative_to(unpacked)) for path in files[:20])
+            raise InputError(
+                f"{archive} has {len(found) or 'no'} files named {member}; it has {names}. Take "
+                f"the right one out and put it at {target}."
+            )
+        with whole_file(target) as partial:
+            found[0].replace(partial)

@@ -42,5 +42,5 @@ def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str
         model = build_classifier(name, classes, **extra)
         input_size = (299, 299) if name == "inception_v3" else (224, 224)
     for file in files:
-        load_weights(model, file)
+        load_weights(model, file, layers, options.get("input_size", input_size))
     return Loaded(model, {"input_size": input_size})

@@ -93,7 +93,7 @@ def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str
             )
         _run_lazy(model, options, place)
     for file in files:
-        load_weights(model, file)
+        load_weights(model, file, layers, options.get("input_size"))
     return Loaded(model)
 
 

@@ -8,7 +8,10 @@ from dissection.errors import InputError
 # What each kind is, and the key of the configuration that takes it.
 WEIGHTS, TORCHSCRIPT, EXPORTED = "weights", "TorchScript", "exported"
 _TAKEN = {
-    WEIGHTS: ("one of torch.save, which holds weights", "`factory` or `checkpoint`"),
+    WEIGHTS: (
+        "one of torch.save or of safetensors, which holds weights",
+        "`factory`, `checkpoint` or `timm`",
+    ),
     TORCHSCRIPT: ("one of torch.jit.save, which holds a whole network", "`torchscript`"),
     EXPORTED: ("one of torch.export.save, which holds a whole network", "`exported`"),
 }
@@ -43,6 +46,13 @@ def require_kind(path: Path, kind: str) -> None:
     )
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as those of safetensors do: the length of its table, and the table."""
+    with path.open("rb") as file:
+        head = file.read(9)
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size
+
+
 def _kind_of(path: Path) -> str:
     """Return one of the kinds, a description of another one, or nothing if it is not known."""
     with path.open("rb") as file:
@@ -50,8 +60,8 @@ def _kind_of(path: Path) -> str:
     for start, description in _FIRST_BYTES.items():
         if head.lstrip().startswith(start):
             return description
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size:
-        return "a file of safetensors; save its weights with torch.save(load_file(FILE), OTHER)"
+    if is_safetensors(path):
+        return WEIGHTS
     if head.startswith(b"\x80\x02"):
         return WEIGHTS  # a pickle, before torch wrote archives
     try:

@@ -43,11 +43,16 @@ def load(options: Mapping[str, Any], files: Sequence[Path], layers: Sequence[str
         # network's first authors, which the network then does itself.
         extra = {"init_weights": not files, "aux_logits": True, "transform_input": True}
     model = build_classifier(name, len(entry.meta["categories"]), **extra)
-    for file in files:
-        load_weights(model, file)
     transforms = entry.transforms()
     size = transforms.crop_size[0]
-    own = {"input_size": (size, size), "mean": transforms.mean, "std": transforms.std}
+    for file in files:
+        load_weights(model, file, layers, options.get("input_size", (size, size)))
+    own = {
+        "input_size": (size, size),
+        "interpolation": transforms.interpolation.value,
+        "mean": transforms.mean,
+        "std": transforms.std,
+    }
     return Loaded(model, own)
 
 

@@ -31,9 +31,10 @@ def match_names(given: Shapes, expected: Shapes) -> Matching:
     """Find the file's tensor for each of the network's.
 
     Names come first: as they are; without what wrappers put into them; with DenseNet's old names;
-    without the longest prefix that all names of the file, or of the network, share. Where none of
-    these makes all names agree, layers of the same order and shapes were only renamed if each
-    layer whose name differs has shapes that no other layer has.
+    without the longest prefix that all names of the file, or of the network, share; without
+    ``model`` and ``backbone`` in front. Where none of these makes all names agree, layers of the
+    same order and shapes were only renamed if each layer whose name differs has shapes that no
+    other layer has.
 
     Parameters
     ----------
@@ -110,9 +111,20 @@ def _each(rename: Callable[[str], str]) -> Callable[[Mapping[str, str]], dict[st
     return lambda names: {rename(name): own for name, own in names.items()}
 
 
-def _without_wrappers(name: str) -> str:
+def _without_wrapper(name: str) -> str:
     """Names of `torch.nn.DataParallel` and of `torch.compile`."""
     return re.sub(r"(^|\.)((module|_orig_mod)\.)+", r"\1", name)
+
+
+def without_wrappers(name: str) -> str:
+    """Return a name without what trainers put before it, as far as that is the same everywhere.
+
+    Examples
+    --------
+    >>> without_wrappers("module.backbone.layer1.module.conv.weight")
+    'layer1.conv.weight'
+    """
+    return re.sub(r"^((model|backbone)\.)+", "", _without_wrapper(name))
 
 
 def _todays_densenet(name: str) -> str:
@@ -127,7 +139,8 @@ def _without_prefix(names: Mapping[str, str]) -> dict[str, str]:
 
 
 _WAYS = {
-    "without the steps module and _orig_mod": _each(_without_wrappers),
+    "without the steps module and _orig_mod": _each(_without_wrapper),
     "DenseNet's old ones turned into today's": _each(_todays_densenet),
     "without the prefix that all share": _without_prefix,
+    "without model and backbone in front": _each(without_wrappers),
 }

@@ -11,7 +11,9 @@ from dissection.errors import InputError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue; of values from 0 to 1
 IMAGENET_STD = (0.229, 0.224, 0.225)
-KEYS = ("input_size", "mean", "std", "channels", "value_range")
+KEYS = ("input_size", "interpolation", "mean", "std", "channels", "value_range")
+# By which pixels an image is resized; all of them look at every pixel of a larger image.
+FILTERS = {name.lower(): Image.Resampling[name] for name in ("BILINEAR", "BICUBIC", "LANCZOS")}
 
 
 def chosen_settings(asked: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +43,13 @@ def chosen_settings(asked: Mapping[str, Any], own: Mapping[str, Any]) -> dict[st
     >>> chosen_settings({"input_size": [8, 8], "channels": "bgr"}, {})["mean"]
     (0.406, 0.456, 0.485)
     """
-    base = {"mean": IMAGENET_MEAN, "std": IMAGENET_STD, "channels": "rgb", "value_range": 1.0}
+    base = {
+        "interpolation": "bilinear",
+        "mean": IMAGENET_MEAN,
+        "std": IMAGENET_STD,
+        "channels": "rgb",
+        "value_range": 1.0,
+    }
     base |= own
     found = {key: asked[key] for key in KEYS if key in asked}
     settings = base | found
@@ -69,13 +77,13 @@ def described(settings: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> described(chosen_settings({"input_size": [227, 227]}, {}))
-    '227 x 227, rgb, 0-1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225'
+    '227 x 227, bilinear, rgb, 0-1, mean 0.485 0.456 0.406, std 0.229 0.224 0.225'
     """
     mean, std = (" ".join(f"{value:g}" for value in settings[key]) for key in ("mean", "std"))
     height, width = settings["input_size"]
     return (
-        f"{height} x {width}, {settings['channels']}, 0-{settings['value_range']:g}, "
-        f"mean {mean}, std {std}"
+        f"{height} x {width}, {settings['interpolation']}, {settings['channels']}, "
+        f"0-{settings['value_range']:g}, mean {mean}, std {std}"
     )
 
 
@@ -94,6 +102,8 @@ class Preprocessing:
     channels : {"rgb", "bgr"}
     value_range : float
         What the pixel value 255 becomes before the mean is subtracted.
+    interpolation : {"bilinear", "bicubic", "lanczos"}
+        How the image is resized.
     """
 
     def __init__(
@@ -103,8 +113,10 @@ class Preprocessing:
         std: tuple[float, float, float] = IMAGENET_STD,
         channels: str = "rgb",
         value_range: float = 1.0,
+        interpolation: str = "bilinear",
     ) -> None:
         self.input_size = input_size
+        self._filter = FILTERS[interpolation]
         self._order = {"rgb": (0, 1, 2), "bgr": (2, 1, 0)}[channels]
         values = np.arange(256, dtype=np.float64) * value_range / 255
         # One row a channel: an image has only 256 values, so each is computed once.
@@ -132,8 +144,7 @@ class Preprocessing:
             )
         height, width = self.input_size
         if image.shape[:2] != self.input_size:
-            resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
-            image = np.asarray(resized)
+            image = np.asarray(Image.fromarray(image).resize((width, height), self._filter))
         planes = np.empty((3, height, width), dtype=np.float32)
         for plane, row, channel in zip(planes, self._table, self._order, strict=True):
             np.take(row, image[:, :, channel], out=plane)

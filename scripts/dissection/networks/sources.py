@@ -56,6 +56,7 @@ class Source:
 SOURCES = {
     "trained": Source("trained"),
     "torchvision": Source("from_torchvision", checks=True, publishes=True),
+    "timm": Source("from_timm", files=("file",), checks=True, publishes=True),
     "caffe": Source(
         "caffe.load",
         files=("prototxt", "caffemodel"),
@@ -99,9 +100,9 @@ def own_files(network: Mapping[str, Any]) -> list[str]:
 
 
 def is_downloaded(network: Mapping[str, Any]) -> bool:
-    """Whether a network is made of downloads; their names can take seconds to tell."""
+    """Whether a network can be made of downloads; their names can take seconds to tell."""
     key, options = source_of(network)
-    return SOURCES[key].publishes or "download" in options
+    return "download" in options or (SOURCES[key].publishes and not own_files(network))
 
 
 def downloads(network: Mapping[str, Any]) -> list[str]:
@@ -110,7 +111,7 @@ def downloads(network: Mapping[str, Any]) -> list[str]:
     Raises
     ------
     InputError
-        If torchvision has no such weights. For its networks this takes seconds.
+        If there are no such weights. For networks of torchvision and timm this takes seconds.
     """
     key, options = source_of(network)
     if SOURCES[key].publishes:

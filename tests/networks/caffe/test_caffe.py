@@ -14,8 +14,8 @@ from caffe_definitions import (
     write_caffemodel,
     write_network,
 )
+from receptive_fields import receptive_field
 
-from dissection.activations.receptive_field import receptive_fields
 from dissection.networks.caffe.definition import read_definition
 from dissection.networks.caffe.load import load_caffe
 from dissection.networks.load import find_layer, load_network
@@ -109,9 +109,7 @@ def test_every_dissected_layer_agrees_with_opencv(tmp_path, name):
 def test_receptive_fields(tmp_path, text, layer, centre, stride, size):
     (tmp_path / "net.prototxt").write_text(text)
     network = load_network({"caffe": {}}, [tmp_path / "net.prototxt"])
-    geometry = receptive_fields(
-        network.model, {layer: find_layer(network, layer)}, network.input_size
-    )[layer]
+    geometry = receptive_field(network.model, find_layer(network, layer), network.input_size)
     assert geometry.centre == (centre, centre)
     assert geometry.stride == (stride, stride)
     assert (geometry.height, geometry.width) == (size, size)

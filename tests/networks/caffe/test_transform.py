@@ -73,7 +73,7 @@ def test_what_the_definition_says_is_used(tmp_path, caplog, text, mean, scale):
     found = loaded.preprocess(image).numpy().transpose(1, 2, 0)
     np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-5)
     (line,) = [line for line in caplog.messages if line.startswith("preprocessing: ")]
-    assert line.startswith("preprocessing: 9 x 9, bgr, 0-255, mean ")
+    assert line.startswith("preprocessing: 9 x 9, bilinear, bgr, 0-255, mean ")
     warned = any("mean.binaryproto, which is not read" in line for line in caplog.messages)
     assert warned == ("mean.binaryproto" in text)
 
