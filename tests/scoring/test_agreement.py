@@ -1,10 +1,9 @@
 """Agreement with released tables: against a count by hand, and on the paper's own tables."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
+from real_tables import real
 from repository import ROOT
 
 from dissection.categories import CATEGORIES
@@ -21,8 +20,6 @@ from dissection.scoring.agreement import (
 THRESHOLD = 0.04
 NAMES = {c: [f"{c}{i}" for i in range(3)] for c in CATEGORIES}
 NAMES["part"][0] = "object0"  # one name of two concepts
-PLACES = [folder / "shared/real/released" for folder in ROOT.parents]
-REAL = next((place for place in PLACES if place.is_dir()), Path("nowhere"))
 
 
 def made_up(units, seed, nameless=False):
@@ -177,18 +174,14 @@ def test_what_is_no_table_of_units_is_refused(tmp_path, change, message):
 
 # ---- the paper's own tables --------------------------------------------------------------------
 
-real = pytest.mark.skipif(not REAL.is_dir(), reason="the released tables are not here")
+
+def released(places):
+    return read_released(real(f"released/caffe_reference_{places}.csv"))
 
 
-def real_tables():
-    names = ("caffe_reference_places205", "caffe_reference_places365")
-    return {name: read_released(REAL / f"{name}.csv") for name in names}
-
-
-@real
-@pytest.mark.parametrize("name", ["caffe_reference_places205", "caffe_reference_places365"])
-def test_a_released_table_agrees_with_itself_and_has_the_published_counts(name):
-    table = real_tables()[name]
+@pytest.mark.parametrize("places", ["places205", "places365"])
+def test_a_released_table_agrees_with_itself_and_has_the_published_counts(places):
+    table = released(places)
     agreement = compare_units(table, table, np.ones(len(table)))
     assert agreement["same_label"].all()
     assert (agreement["difference"] == 0).all()
@@ -200,8 +193,14 @@ def test_a_released_table_agrees_with_itself_and_has_the_published_counts(name):
     published = pd.read_csv(ROOT / "workflow/published/detectors.csv").set_index("network")
     for category in CATEGORIES:
         row = categories.loc[category]
-        assert row["released_unique"] == published.loc[name, f"unique_{category}"]
-        assert row["released_detectors"] == published.loc[name, f"units_{category}"]
+        assert (
+            row["released_unique"]
+            == published.loc[f"caffe_reference_{places}", f"unique_{category}"]
+        )
+        assert (
+            row["released_detectors"]
+            == published.loc[f"caffe_reference_{places}", f"units_{category}"]
+        )
     labels = compare_labels(agreement, THRESHOLD)
     assert (labels["both"] == labels["units"]).all()
     assert labels.groupby("category").size().to_dict() == {
@@ -209,9 +208,8 @@ def test_a_released_table_agrees_with_itself_and_has_the_published_counts(name):
     }
 
 
-@real
 def test_a_disturbance_is_found_where_it_is():
-    table = real_tables()["caffe_reference_places365"]
+    table = released("places365")
     disturbed, thresholds = table.copy(), np.ones(len(table))
     at = table.set_index("unit")
     strong = at["object-iou"].nlargest(3).index  # all three detect objects
@@ -235,9 +233,8 @@ def test_a_disturbance_is_found_where_it_is():
     assert (categories.drop(["object", "best"])["correlation"] > 1 - 1e-9).all()
 
 
-@real
 def test_two_networks_hardly_agree():
-    one, other = real_tables().values()
+    one, other = released("places205"), released("places365")
     agreement = compare_units(one, other, np.ones(len(one)))
     assert agreement["same_label"].mean() < 0.1
     categories = compare_categories(agreement, THRESHOLD).set_index("category")
