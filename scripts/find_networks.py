@@ -8,8 +8,8 @@ from dissection.errors import InputError
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 
-# The run can do without: some of the paper's hosts have been down for years, and every run tries
-# them again. With three addresses each, the paper's 16 networks take five minutes at most.
+# Less than a file that the run cannot do without is worth: some of the paper's hosts have been down
+# for years, and every run tries each of their addresses again.
 PATIENCE = {"timeout": 15.0, "attempts": 2}
 
 

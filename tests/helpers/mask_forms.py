@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ VOID = 255
 COLOURS = {0: (0, 0, 0), 1: (128, 64, 128), 2: (1, 2, 3), 3: (255, 255, 255), 9: (9, 9, 9)}
 COLOURS[VOID] = (224, 224, 192)
 ROWS = [(value, *row) for value, row in NAMES.items()]
+LABELS = {1: "x", 2: "y", 3: "z", 9: "b"}  # as annotations call them
+RENAMED = [("x", "car", "object"), ("y", "wheel", "part"), ("z", "grass", "material")]
+RENAMED.append(("b", "", "object"))
 
 
 def contents():
@@ -22,6 +26,12 @@ def contents():
     rng = np.random.default_rng(0)
     sizes = {"a": (6, 9), "b": (8, 8), "inner/c": (5, 11)}
     return {name: rng.choice([0, *COLOURS], size) for name, size in sizes.items()}
+
+
+def regions():
+    """By the image's name, its size and where each label is."""
+    for name, mask in contents().items():
+        yield name, mask.shape, {v: mask == v for v in LABELS if (mask == v).any()}
 
 
 def save_images(folder, ending="png"):
@@ -72,3 +82,9 @@ def imported_form(parent, form, **options):
     """The files of the data set that a form becomes."""
     import_form(form, options, parent / "imported")
     return tree(parent / "imported")
+
+
+def write_json(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+    return path

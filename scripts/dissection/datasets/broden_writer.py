@@ -130,7 +130,7 @@ class _Writer:
         _check_categories([*image.maps, *image.whole], f"The labels of {image.path}")
         target = self._folder / "images" / image.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Photographs hardly get smaller at higher levels, which take several times as long.
+        # At zlib's default level a photograph takes half as long again (benchmarks/README.md).
         Image.fromarray(image.pixels).save(target, compress_level=1)
         height, width = image.pixels.shape[:2]
         size = next((maps.shape[1:] for maps in image.maps.values()), (height, width))

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def fetch_from_hub(download: str, folder: str | Path, endpoint: str | None = Non
 
 def _fetched(
     repository: str,
-    files: Any,
+    files: Sequence[str],
     revision: str,
     folder: Path,
     name: str,

@@ -110,7 +110,7 @@ def _convert(
     if all("color" not in layer.codes.of_category for layer in layers):
         channels["color"].append(nearest(color_labels(pixels), size))
     whole: dict[str, list[str]] = {"scene": [scene]} if scene else {}
-    _take_whole(channels, whole, names, "scene")
+    _take_whole(channels, whole, names)
     maps = {category: np.stack(found) for category, found in channels.items() if found}
     return BrodenImage(f"{name}.png", pixels, maps, whole)
 
@@ -119,16 +119,15 @@ def _take_whole(
     channels: dict[str, list[np.ndarray]],
     whole: dict[str, list[str]],
     names: Mapping[str, Sequence[str]],
-    category: str,
 ) -> None:
-    """Make masks that have one label all over labels of the whole image, as Broden's scenes are."""
-    found = channels.get(category, [])
-    for mask in found:
-        if mask.flat[0] and (mask == mask.flat[0]).all():
-            name = names[category][mask.flat[0] - 1]
-            if name not in whole.setdefault(category, []):
-                whole[category].append(name)
-    channels[category] = [m for m in found if not m.flat[0] or (m != m.flat[0]).any()]
+    """Make scenes that cover all of an image labels of the whole image, as Broden's are."""
+    left = []
+    for mask in channels.pop("scene", []):
+        if not mask.flat[0] or (mask != mask.flat[0]).any():
+            left.append(mask)
+        elif (name := names["scene"][mask.flat[0] - 1]) not in whole.setdefault("scene", []):
+            whole["scene"].append(name)
+    channels["scene"] = left
 
 
 def _fitted(size: tuple[int, ...], longest_side: int | None) -> tuple[int, int]:

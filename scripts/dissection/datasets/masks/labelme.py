@@ -20,7 +20,7 @@ from dissection.datasets.masks.table import Codes
 from dissection.errors import InputError
 from dissection.jobs.logs import log
 
-DRAWN = ("polygon", "rectangle", "circle")
+LEAST_POINTS = {"polygon": 3, "rectangle": 2, "circle": 2}  # of the shapes that have an area
 POINT = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number"}}
 SCHEMA = {
     "type": "object",
@@ -128,7 +128,7 @@ def read_labelme(
             log.warning("%s: shapes that have no area are left out: %s", path, ", ".join(others))
     values = {label: value for value, label in enumerate(sorted(found_labels), start=1)}
     if not values:
-        raise InputError(f"{annotations} has no shape with an area: {', '.join(DRAWN)}.")
+        raise InputError(f"{annotations} has no shape with an area: {', '.join(LEAST_POINTS)}.")
     by_value = dict(enumerate(values, start=1))
     names, codes = named_codes(by_value, labels and Path(labels), annotations)
     layer = LabelmeLayer(annotations, codes, files, values)
@@ -140,8 +140,7 @@ def _kind(shape: dict) -> str:
 
 
 def _is_drawn(shape: dict) -> bool:
-    least = {"polygon": 3, "rectangle": 2, "circle": 2}
-    return len(shape["points"]) >= least.get(_kind(shape), np.inf)
+    return len(shape["points"]) >= LEAST_POINTS.get(_kind(shape), np.inf)
 
 
 def _drawn(shape: dict, size: tuple[int, int]) -> np.ndarray:

@@ -1,6 +1,5 @@
-"""COCO, VOC and labelme become the same data set, byte for byte, as the numbered PNGs."""
+"""COCO's annotations become the same data set, byte for byte, as the numbered PNGs."""
 
-import json
 import logging
 
 import numpy as np
@@ -8,49 +7,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mask_forms import (
+    LABELS,
     NAMES,
-    VOID,
+    RENAMED,
     contents,
     imported_form,
     numbered,
-    reference,
+    regions,
     save_images,
     save_masks,
     save_rows,
+    write_json,
 )
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from dissection.datasets.masks.annotations import stacked
 from dissection.datasets.masks.coco import _counts
-from dissection.datasets.masks.forms import import_form
 from dissection.errors import InputError
-
-ROWS = [(name, category) for name, category in NAMES.values()]
-RENAMED = [("x", "car", "object"), ("y", "wheel", "part"), ("z", "grass", "material")]
-RENAMED.append(("b", "", "object"))
-LABELS = {1: "x", 2: "y", 3: "z", 9: "b"}  # as the annotations call them
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    return reference(tmp_path_factory.mktemp("reference"))
-
-
-@pytest.fixture
-def data(tmp_path):
-    save_images(tmp_path)
-    save_rows(tmp_path / "labels.csv", RENAMED, ("label", "name", "category"))
-    return tmp_path
-
-
-def regions():
-    """By the image's name, its size and where each label is."""
-    for name, mask in contents().items():
-        yield name, mask.shape, {v: mask == v for v in LABELS if (mask == v).any()}
-
-
-# ---- COCO ------------------------------------------------------------------------------------
 
 
 def squares(where):
@@ -90,12 +64,6 @@ def instances(segmentation):
 
 def categories():
     return [{"id": v, "name": name, "supercategory": ""} for v, name in LABELS.items()]
-
-
-def write_json(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-    return path
 
 
 def coco(data, content, **options):
@@ -312,203 +280,3 @@ def test_mistakes_in_tables_of_annotations(data, fault):
     save_rows(data / "labels.csv", rows, ("label", "name", "category"))
     with pytest.raises(InputError, match=message):
         coco(data, instances(run_lengths))
-
-
-# ---- VOC -------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def voc(tmp_path, expected):
-    save_images(tmp_path)
-    (tmp_path / "images").rename(tmp_path / "JPEGImages")
-
-    def with_palette(path, mask):
-        image = Image.fromarray(mask.astype(np.uint8))
-        image.putpalette(bytes(range(256)) * 3)
-        image.save(f"{path}.png")
-
-    save_masks(tmp_path / "SegmentationClass", with_palette)
-    return tmp_path
-
-
-def test_voc_with_a_table(voc, expected):
-    save_rows(voc / "labels.csv", [(v, *NAMES[v]) for v in NAMES])
-    assert imported_form(voc, "voc", folder=voc, labels=voc / "labels.csv") == expected
-
-
-def test_voc_as_it_is(voc):
-    found = imported_form(voc, "voc", folder=voc)
-    labels = found["label.csv"].decode()
-    assert all(f",{name},object" in labels for name in ("aeroplane", "bicycle", "bird", "chair"))
-    assert str(VOID) not in {line.split(",")[1] for line in labels.splitlines()}
-
-
-def test_mistakes_in_voc_folders(voc):
-    with pytest.raises(InputError, match=r"has no folders JPEGImages and SegmentationClass"):
-        import_form("voc", {"folder": voc.parent}, voc / "imported")
-    save_masks(voc / "SegmentationClass", numbered, {"a": np.full((6, 9), 33)})
-    with pytest.raises(InputError, match="SegmentationClass: value 33, 54 pixels"):
-        import_form("voc", {"folder": voc}, voc / "imported")
-
-
-# ---- labelme ---------------------------------------------------------------------------------
-
-
-def shape(label, points, kind="polygon"):
-    return {"label": label, "points": points, "shape_type": kind, "flags": {}, "group_id": None}
-
-
-def labelme_file(shapes, size):
-    return {"version": "5.5.0", "flags": {}, "shapes": shapes, "imageData": None,
-            "imagePath": "a.jpg", "imageHeight": size[0], "imageWidth": size[1]}  # fmt: skip
-
-
-def write_labelme(data, folder="images"):
-    for name, size, where in regions():
-        shapes = [
-            shape(LABELS[v], [[x, y], [x, y]], "rectangle")
-            for v, w in where.items()
-            for y, x in np.argwhere(w).tolist()
-        ]
-        write_json(data / f"{folder}/{name}.json", labelme_file(shapes, size))
-
-
-@pytest.mark.parametrize("folder", ["images", "json"])
-def test_labelme(data, expected, folder):
-    write_labelme(data, folder)
-    own = {"images": data / "images", "annotations": data / folder, "labels": data / "labels.csv"}
-    assert imported_form(data, "labelme", **own) == expected
-
-
-SHAPES = {
-    "polygon": ([[1, 1], [4, 1], [4, 3], [1, 3]], [(y, x) for y in (1, 2, 3) for x in range(1, 5)]),
-    "rectangle": ([[4, 3], [1, 1]], [(y, x) for y in (1, 2, 3) for x in range(1, 5)]),
-    "circle": ([[3, 2], [4, 2]], [(y, x) for y in (1, 2, 3) for x in (2, 3, 4)]),
-}
-
-
-@pytest.mark.parametrize("kind", SHAPES)
-def test_shapes(tmp_path, kind):
-    points, pixels = SHAPES[kind]
-    save_images(tmp_path)
-    write_json(tmp_path / "images/a.json", labelme_file([shape("q", points, kind)], (6, 9)))
-    own = {"images": tmp_path / "images", "annotations": tmp_path / "images"}
-    import_form("labelme", own, tmp_path / "imported")
-    found = np.array(Image.open(tmp_path / "imported/images/a_object.png")).any(axis=2)
-    corners = {(1, 2), (1, 4), (3, 2), (3, 4)} if kind == "circle" else set()
-    wanted = {tuple(p) for p in np.argwhere(found).tolist()}
-    assert set(pixels) - corners <= wanted <= set(pixels)
-
-
-def test_shapes_without_an_area_are_left_out(data, caplog):
-    write_labelme(data)
-    file = data / "images/b.json"
-    content = json.loads(file.read_text())
-    content["shapes"] += [shape("dot", [[1, 1]], "point"), shape("x", [[1, 1], [2, 2]], "line")]
-    file.write_text(json.dumps(content))
-    own = {"images": data / "images", "annotations": data / "images"}
-    assert imported_form(data, "labelme", **own, labels=data / "labels.csv")
-    assert "b.json: shapes that have no area are left out: line, point" in caplog.text
-
-
-LABELME_FAULTS = {
-    "no shapes": ({"imageHeight": 8, "imageWidth": 8}, "another form .*shapes"),
-    "no size": ({"shapes": []}, "another form .*imageHeight"),
-    "another size": (labelme_file([shape("x", [[0, 0], [1, 1], [0, 1]])], (8, 16)), "8 x 16 "),
-    "no label": (labelme_file([{"points": [[0, 0]]}], (8, 8)), "another form .*label"),
-    "points of three": (labelme_file([shape("x", [[1, 2, 3]] * 3)], (8, 8)), "another form"),
-    "points of text": (labelme_file([shape("x", [["1", 2]] * 3)], (8, 8)), "another form"),
-    "not a number": (labelme_file([shape("x", [[np.nan, 2]] * 3)], (8, 8)), "the number NaN"),
-}
-
-
-@pytest.mark.parametrize("fault", LABELME_FAULTS)
-def test_mistakes_in_labelme_files(data, fault):
-    content, message = LABELME_FAULTS[fault]
-    write_labelme(data)
-    write_json(data / "images/b.json", content)
-    own = {"images": data / "images", "annotations": data / "images"}
-    with pytest.raises(InputError, match=rf"(?s)b\.json.*{message}"):
-        import_form("labelme", own, data / "imported")
-
-
-def test_labelme_folders(data):
-    own = {"images": data / "images", "annotations": data / "images"}
-    with pytest.raises(InputError, match="has a file of annotations in"):
-        import_form("labelme", own, data / "imported")
-    with pytest.raises(InputError, match="no does not exist"):
-        import_form("labelme", own | {"annotations": data / "no"}, data / "imported")
-    for name, size, _ in regions():
-        write_json(data / f"images/{name}.json", labelme_file([], size))
-    with pytest.raises(InputError, match="images has no shape with an area"):
-        import_form("labelme", own, data / "imported")
-
-
-# ---- scenes ----------------------------------------------------------------------------------
-
-SCENES = {"a": "street", "b": "dining_room", "inner/c": "inner"}
-
-
-def with_scenes(data, scenes, **options):
-    save_masks(data / "masks", numbered)
-    rows = [(v, *NAMES[v]) for v in NAMES]
-    save_rows(data / "values.csv", rows)
-    own = {"images": data / "images", "masks": [data / "masks"], "labels": data / "values.csv"}
-    return imported_form(data, "masks", **own | {"void": [VOID], "scenes": scenes} | options)
-
-
-@pytest.mark.parametrize("ending", ["", ".png"])
-def test_scenes_by_a_table_and_by_masks_are_the_same(data, ending):
-    rows = [(f"{name}{ending}", scene) for name, scene in SCENES.items()]
-    save_rows(data / "scenes.csv", rows, ("image", "label"))
-    found = with_scenes(data, data / "scenes.csv")
-    index = found["index.csv"].decode().splitlines()
-    column = index[0].split(",").index("scene")
-    numbers = [line.split(",")[column] for line in index[1:]]
-    assert all(n.isdigit() for n in numbers) and len(set(numbers)) == 3
-
-    values = dict(enumerate(SCENES.values(), start=1))
-    masks = {
-        name: np.full(mask.shape, value)
-        for (name, mask), value in zip(contents().items(), values, strict=True)
-    }
-    save_masks(data / "scenes", numbered, masks)
-    rows = [("masks", v, *NAMES[v]) for v in NAMES] + [("masks", VOID, "", "")]
-    rows += [("scenes", value, scene, "scene") for value, scene in values.items()]
-    save_rows(data / "all.csv", rows, ("folder", "value", "name", "category"))
-    own = {"masks": [data / "masks", data / "scenes"], "labels": data / "all.csv", "void": []}
-    assert with_scenes(data, None, **own) == found
-
-
-def test_scenes_by_folders(data):
-    save_rows(data / "scenes.csv", [("inner/c", "inner"), ("a", "")], ("image", "label"))
-    assert with_scenes(data, "folders") == with_scenes(data, data / "scenes.csv")
-
-
-def test_images_with_nothing_but_a_scene_are_taken(data):
-    found = with_scenes(data, None)
-    assert "images/b.png" in found
-    save_masks(data / "images", numbered, {"d": np.zeros((5, 5))})
-    save_rows(data / "scenes.csv", [("d", "car"), ("b", "street")], ("image", "label"))
-    found = with_scenes(data, data / "scenes.csv")
-    assert "images/d.png" in found
-    assert ",car-s,scene(1)," in found["label.csv"].decode()  # another label is called car
-    assert ",street,scene(1)," in found["label.csv"].decode()
-
-
-SCENE_FAULTS = {
-    "twice": ([("a", "x"), ("a.png", "y")], "line 3: the image 'a.png' is listed twice"),
-    "nothing fits": ([("q.png", "x")], r"gives no image a scene: 1 \(q.png\)"),
-    "no labels": ([("a", "")], "gives no image a scene"),
-}
-
-
-@pytest.mark.parametrize("fault", SCENE_FAULTS)
-def test_mistakes_in_tables_of_scenes(data, fault):
-    rows, message = SCENE_FAULTS[fault]
-    save_rows(data / "scenes.csv", rows, ("image", "label"))
-    with pytest.raises(InputError, match=message):
-        with_scenes(data, data / "scenes.csv")
-    save_rows(data / "scenes.csv", rows, ("image", "scene"))
-    with pytest.raises(InputError, match="unknown column 'scene'"):
-        with_scenes(data, data / "scenes.csv")
