@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from job_starts import stand_in
+
 PROGRAM = """
 import json, os, signal, sys
 import snakemake.cli
@@ -23,6 +25,7 @@ for line in sys.stdin:
         os.environ.clear()
         os.environ.update(request["environment"])
         os.chdir(request["folder"])
+        sys.executable = request["python"]
         sys.argv = ["snakemake", *request["arguments"]]
         snakemake.cli.main()
         sys.exit()
@@ -55,6 +58,7 @@ def start(
             "environment": dict(environment),
             "output": output.name,
             "seconds": seconds,
+            "python": stand_in(),
         }
         print(json.dumps(request), file=process.stdin, flush=True)
         code = int(process.stdout.readline())
