@@ -15,6 +15,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/requirements.lock
 SNAKEFILES := Snakefile workflow/rules
+# On systems that tell Python not to keep what it compiles, every job would compile its modules.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: replicate test test-long fuzz benchmark check format docs lock environment clean
 
@@ -57,6 +59,7 @@ $(INSTALLED)-anew:
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --progress-bar off --no-compile -r requirements.lock
+	$(BIN)/python -m compileall -q -j 0 -x '/(tests?|testing|sympy|_dynamo|_inductor)/' $(VENV)/lib
 	cp requirements.lock $(INSTALLED)
 
 docs: environment

@@ -19,6 +19,7 @@ if not workflow.configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/missing.smk"
 include: "workflow/rules/downloads.smk"
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/networks.smk"

@@ -147,5 +147,6 @@ class Preprocessing:
             image = np.asarray(Image.fromarray(image).resize((width, height), self._filter))
         planes = np.empty((3, height, width), dtype=np.float32)
         for plane, row, channel in zip(planes, self._table, self._order, strict=True):
-            np.take(row, image[:, :, channel], out=plane)
+            # Bytes are within the table; checked, they would be copied first.
+            np.take(row, image[:, :, channel], out=plane, mode="clip")
         return torch.from_numpy(planes)
