@@ -15,7 +15,7 @@ def main() -> None:
     concepts = concept_table(store, params.quantile, params.iou_threshold)
     with whole_file(snakemake.output.concepts) as path:
         concepts.to_csv(path, index=False)
-    log.info("%s", reach_note(concepts, params.iou_threshold))
+    log.info("%s", reach_note(concepts["within_reach"], params.iou_threshold))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def main() -> None:
         ],
         left_out(files.missing, params.networks),
         [title for name, title in params.titles.items() if name not in figures],
-        f"{reach_note(concepts, params.iou_threshold)}.",
+        f"{reach_note(concepts.within_reach, params.iou_threshold)}.",
         [("Python", platform.python_version())] + [(name, version(name)) for name in PACKAGES],
     )
     with whole_file(snakemake.output.report) as path:

@@ -34,7 +34,7 @@ def main() -> None:
         data.statistics(),
         read_result(snakemake.input.published),
         concepts,
-        reach_note(concepts, snakemake.params.iou_threshold),
+        reach_note(concepts["within_reach"], snakemake.params.iou_threshold),
         title="Images of the data set and their labels",
         missing=snakemake.params.missing,
     )

@@ -1,12 +1,10 @@
 """What people must know of units and concepts that nothing can be found for, in a sentence.
 
-Logs, pages and figures take their sentences from here. Light: without compiled code.
+Logs, pages and figures take their sentences from here. Light: without pandas or compiled code.
 """
 
 from collections import Counter
-from collections.abc import Iterable
-
-import pandas as pd
+from collections.abc import Iterable, Sequence
 
 CONSTANT, SATURATED, FEW = "constant", "saturated", "too few positions"
 REMEDIES = {
@@ -44,22 +42,22 @@ def firing_note(reasons: Iterable[str]) -> str:
     return f"{counts.total()} of {len(reasons)} units cannot fire: {'; '.join(causes)}."
 
 
-def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
+def reach_note(within_reach: Sequence[bool], iou_threshold: float) -> str:
     """Say how many concepts are too large to be detected.
 
     Parameters
     ----------
-    concepts : DataFrame
-        As `reach.concept_table` makes it.
+    within_reach : sequence of bool
+        Of every concept: the column of `reach.concept_table`.
     iou_threshold : float
 
     Examples
     --------
-    >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)[:54]
+    >>> reach_note([True, False, True], 0.04)[:54]
     '1 of 3 concepts are too large for an IoU above 0.04, w'
     """
-    beyond = len(concepts) - int(concepts["within_reach"].sum())
+    beyond = len(within_reach) - sum(within_reach)
     return (
-        f"{beyond:,} of {len(concepts):,} concepts are too large for an IoU above "
+        f"{beyond:,} of {len(within_reach):,} concepts are too large for an IoU above "
         f"{iou_threshold:g}, where a unit fires at the quantile of all pixels"
     )
