@@ -3,11 +3,10 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 
 import pytest
 from repository import ROOT
+from snakemake_starts import start
 from workflow_runs import clone, environment
 
 pytestmark = pytest.mark.workflow
@@ -53,8 +52,5 @@ def test_a_command_of_the_documents(folder, line):
         words.append("--dry-run")
     if not {"--cores", "--workflow-profile"} & set(words):
         words += ["--cores", "2"]
-    result = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=environment(), text=True, timeout=900,
-        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    result = start(words[1:], folder, environment(), seconds=900)
     assert result.returncode == 0, result.stdout
