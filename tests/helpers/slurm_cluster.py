@@ -2,29 +2,26 @@
 
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from daemons import PATH, absent, end, free_ports, kill, launch, processes_with, wait_until
 
 NODES = ("n1", "n2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 # Jobs look here: SLURM takes SLURM_CONF out of their environment.
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
-SYSTEM_FOLDERS = "/usr/sbin:/sbin"
 
 
 def missing() -> str:
     """Return why SLURM cannot run here, or nothing if it can."""
-    path = f"{os.environ['PATH']}:{SYSTEM_FOLDERS}"
-    absent = [program for program in PROGRAMS if shutil.which(program, path=path) is None]
-    if absent:
-        return f"SLURM is not installed: {', '.join(absent)} not found (see .ci/run)"
+    if names := absent(PROGRAMS):
+        return f"SLURM is not installed: {names} not found (see .ci/run)"
     if os.geteuid() != 0:
         return "SLURM's daemons need root here"
     if CONFIGURATION.exists() and not _is_left_behind(CONFIGURATION):
@@ -38,14 +35,6 @@ def _is_left_behind(configuration: Path) -> bool:
         return False
     prefix, _, process = configuration.readlink().parent.suffix.rpartition("-")
     return prefix == ".test" and not Path("/proc", process).exists()
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait, and fail with a message rather than hang."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(0.2)
 
 
 class SlurmCluster:
@@ -65,13 +54,13 @@ class SlurmCluster:
         self.folder = folder
         # Jobs carry it in SLURM_CLUSTER_NAME, so that only this cluster's processes are killed.
         self.name = f"test{os.getpid()}"
-        self.environment = os.environ | {"PATH": f"{os.environ['PATH']}:{SYSTEM_FOLDERS}"}
+        self.variables = {"PATH": PATH}
         self._daemons: dict[str, subprocess.Popen] = {}
         self._write_configuration(memory)
 
     def _write_configuration(self, memory: int) -> None:
         host = socket.gethostname()
-        control, *ports = _free_ports(1 + len(NODES))
+        control, *ports = free_ports(1 + len(NODES))
         nodes = [
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
             f"CPUs=2 RealMemory={memory}"
@@ -147,38 +136,26 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
             for node in NODES:
                 self.kill_node(node)
             for daemon in reversed(self._daemons.values()):
-                _kill(daemon, signal.SIGTERM)
+                end(daemon)
         finally:
             CONFIGURATION.unlink(missing_ok=True)
 
     def kill_node(self, node: str) -> None:
         """Let a node go down as if its power failed: its daemon and everything that it runs."""
         if node in self._daemons:
-            _kill(self._daemons.pop(node), signal.SIGKILL)
+            end(self._daemons.pop(node), signal.SIGKILL)
         # Twice: a process may start another one meanwhile.
         for _ in range(2):
-            found = Path("/proc").glob("[0-9]*")
-            jobs = [int(process.name) for process in found if self._ran(process, node)]
+            jobs = processes_with(SLURM_CLUSTER_NAME=self.name, SLURMD_NODENAME=node)
             watchers = {parent for parent in map(_parent, jobs) if _name(parent) == "slurmstepd"}
             # Those that watch jobs first, or they report a failed job rather than fall silent.
-            for process in (*watchers, *jobs):
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
-
-    def _ran(self, process: Path, node: str) -> bool:
-        """Return whether a job of this cluster's node started the process."""
-        try:
-            environment = process.joinpath("environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended
-            return False
-        variables = {f"SLURM_CLUSTER_NAME={self.name}", f"SLURMD_NODENAME={node}"}
-        return {variable.encode() for variable in variables} <= set(environment)
+            kill([*watchers, *jobs])
 
     def run(self, *command: str) -> str:
         """Run one of SLURM's commands and return what it prints."""
         return subprocess.run(
             command,
-            env=self.environment,
+            env=os.environ | self.variables,
             capture_output=True,
             text=True,
             timeout=60,
@@ -192,9 +169,10 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
         return [dict(zip(keys, line.split("|"), strict=True)) for line in lines.splitlines()]
 
     def messages(self) -> str:
-        """Return the ends of the daemons' logs, for the message of a failed test."""
+        """Return the queue and the ends of the daemons' logs."""
         logs = sorted(self.folder.glob("*.log"))
-        return "\n".join(f"{log.name}:\n{log.read_text()[-3000:]}" for log in logs)
+        texts = [f"{log.name}:\n{log.read_text()[-3000:]}" for log in logs]
+        return "\n".join([self.run("squeue"), *texts])
 
     def _states(self) -> set[str]:
         try:
@@ -204,16 +182,9 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 
     def _launch(self, *command: str, name: str = "") -> None:
         name = name or command[0]
-        with (self.folder / f"{name}.out").open("ab") as output:
-            self._daemons[name] = subprocess.Popen(
-                # Daemons end with this process, even if it is killed.
-                ("setpriv", "--pdeathsig", "KILL", *command),
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._daemons[name] = launch(
+            command, os.environ | self.variables, self.folder / f"{name}.out"
+        )
 
 
 def _status(process: int) -> dict[str, str]:
@@ -230,23 +201,6 @@ def _parent(process: int) -> int:
 
 def _name(process: int) -> str:
     return _status(process).get("Name", "")
-
-
-def _kill(process: subprocess.Popen, number: signal.Signals) -> None:
-    process.send_signal(number)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 @contextmanager
