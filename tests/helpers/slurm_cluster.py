@@ -16,6 +16,7 @@ NODES = ("n1", "n2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 # Jobs look here: SLURM takes SLURM_CONF out of their environment.
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
+GPUS = CONFIGURATION.with_name("gres.conf")
 
 
 def missing() -> str:
@@ -24,8 +25,9 @@ def missing() -> str:
         return f"SLURM is not installed: {names} not found (see .ci/run)"
     if os.geteuid() != 0:
         return "SLURM's daemons need root here"
-    if CONFIGURATION.exists() and not _is_left_behind(CONFIGURATION):
-        return f"{CONFIGURATION} exists: this machine belongs to a cluster, or to another test"
+    for file in (CONFIGURATION, GPUS):
+        if file.exists() and not _is_left_behind(file):
+            return f"{file} exists: this machine belongs to a cluster, or to another test"
     return ""
 
 
@@ -63,7 +65,7 @@ class SlurmCluster:
         control, *ports = free_ports(1 + len(NODES))
         nodes = [
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-            f"CPUs=2 RealMemory={memory}"
+            f"CPUs=2 RealMemory={memory} Gres=gpu:1"
             for node, port in zip(NODES, ports, strict=True)
         ]
         for name in ("state", *NODES):
@@ -76,7 +78,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={self.folder}/munge.socket,cred_expire=30
+AuthInfo=socket={self.folder}/munge.socket,cred_expire=10
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -85,11 +87,12 @@ JobAcctGatherFrequency=5
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2
+GresTypes=gpu
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 MinJobAge=3600
-SlurmdTimeout=10
+SlurmdTimeout=5
 KillWait=2
 UnkillableStepTimeout=10
 AccountingStorageType=accounting_storage/none
@@ -102,7 +105,10 @@ SlurmdLogFile={self.folder}/%n.log
 {os.linesep.join(nodes)}
 PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 """
-        (self.folder / "slurm.conf").write_text(text)
+        (self.folder / CONFIGURATION.name).write_text(text)
+        # There is no device, but a GPU without a file does not count.
+        gpus = f"AutoDetect=off\nNodeName={','.join(NODES)} Name=gpu File=/dev/null\n"
+        (self.folder / GPUS.name).write_text(gpus)
 
     def start(self) -> None:
         """Return when both nodes take jobs."""
@@ -111,8 +117,9 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(1024))
         CONFIGURATION.parent.mkdir(exist_ok=True)
-        CONFIGURATION.unlink(missing_ok=True)
-        CONFIGURATION.symlink_to(self.folder / "slurm.conf")
+        for file in (CONFIGURATION, GPUS):
+            file.unlink(missing_ok=True)
+            file.symlink_to(self.folder / file.name)
         files = {
             option: f"{self.folder}/munge.{option}" for option in ("socket", "pid", "log", "seed")
         }
@@ -138,7 +145,8 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
             for daemon in reversed(self._daemons.values()):
                 end(daemon)
         finally:
-            CONFIGURATION.unlink(missing_ok=True)
+            for file in (CONFIGURATION, GPUS):
+                file.unlink(missing_ok=True)
 
     def kill_node(self, node: str) -> None:
         """Let a node go down as if its power failed: its daemon and everything that it runs."""
@@ -150,6 +158,11 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
             watchers = {parent for parent in map(_parent, jobs) if _name(parent) == "slurmstepd"}
             # Those that watch jobs first, or they report a failed job rather than fall silent.
             kill([*watchers, *jobs])
+
+    def lose_node(self, node: str) -> None:
+        """Let a node go down, and say so at once: SLURM takes half a minute to notice."""
+        self.kill_node(node)
+        self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
 
     def run(self, *command: str) -> str:
         """Run one of SLURM's commands and return what it prints."""
@@ -167,6 +180,11 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
         lines = self.run("squeue", "--noheader", f"--states={state}", "--format=%i|%T|%N|%k")
         keys = ("id", "state", "node", "comment")
         return [dict(zip(keys, line.split("|"), strict=True)) for line in lines.splitlines()]
+
+    def details(self, job: str) -> dict[str, str]:
+        """Return what SLURM knows of a job: TimeLimit, TresPerJob and others."""
+        words = self.run("scontrol", "--oneliner", "show", "job", job).split()
+        return dict(word.split("=", 1) for word in words if "=" in word)
 
     def messages(self) -> str:
         """Return the queue and the ends of the daemons' logs."""

@@ -21,6 +21,10 @@ def cluster():
         yield cluster
 
 
+# What asks for a GPU where there are some.
+ON_GPUS = ("rule_train_network", "rule_cache_activations")
+
+
 def running_shards(cluster):
     jobs = cluster.jobs("running")
     return [job for job in jobs if job["comment"].startswith("rule_cache_activations")]
@@ -30,8 +34,9 @@ def running_shards(cluster):
 @pytest.mark.parametrize("targets", [PART, pytest.param((), marks=pytest.mark.long)])
 def test_killed_node_and_killed_job_change_no_table(finished, cluster, tmp_path, targets):
     folder = clone(tmp_path / "netdissect")
-    # A second try would hide the killed job.
-    with run_on(cluster, "slurm", folder, *SITE, *targets, "--retries", "0") as run:
+    # A second try would hide the killed job. The GPUs exist for SLURM alone, one on each node.
+    options = ("--retries", "0", "--resources", "gpu=2")
+    with run_on(cluster, "slurm", folder, *SITE, *targets, *options) as run:
         wait_until(
             lambda: {job["node"] for job in running_shards(cluster)} == set(NODES),
             "shards on both nodes",
@@ -41,11 +46,14 @@ def test_killed_node_and_killed_job_change_no_table(finished, cluster, tmp_path,
         killed = max(running_shards(cluster), key=lambda job: int(job["id"]))
         cluster.run("scancel", killed["id"])
         (lost,) = set(NODES) - {killed["node"]}
-        cluster.kill_node(lost)
+        cluster.lose_node(lost)
     output = log_of(folder).read_text()
     assert run.returncode == 1, output
     (job,) = (job for job in cluster.jobs() if job["id"] == killed["id"])
     assert job["state"] == "CANCELLED", output
+    for job in cluster.jobs():
+        gpus = cluster.details(job["id"]).get("TresPerJob")
+        assert gpus == ("gres:gpu:1" if job["comment"].startswith(ON_GPUS) else None), job
 
     with run_on(cluster, "slurm", folder, *SITE, *targets) as run:
         pass
