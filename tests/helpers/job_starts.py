@@ -3,6 +3,8 @@
 A job of a small run takes less time than the start of its interpreter. Snakemake is told that a
 stand-in is its Python: that has a job's script run by a fork of the prepared interpreter, with the
 arguments, variables, folder and streams that it was started with, and whatever else by Python.
+So are Snakemake's own starts, of which a cluster's job has two. The fork is killed, with what it
+started, when the stand-in is, which is what a cluster sees and kills.
 None of this project's modules is imported beforehand: each run has its own copy.
 """
 
@@ -18,8 +20,30 @@ from pathlib import Path
 PREPARED = """
 import atexit, json, os, signal, socket, sys, threading, traceback
 listening = socket.socket(fileno=int(sys.argv[1]))  # jobs may wait there already
-import snakemake.script
+import snakemake.cli, snakemake.script
 import cv2, matplotlib.figure, matplotlib.backends.backend_agg, numpy, pandas, PIL.Image, torch
+
+def die_with(connection):
+    try:
+        connection.recv(1)
+    except OSError:
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+def run_script(arguments):
+    sys.argv = arguments
+    script = os.path.abspath(sys.argv[0])
+    sys.path[0] = os.path.dirname(script)
+    module = type(sys)("__main__")
+    module.__dict__["__file__"] = script
+    sys.modules["__main__"] = module
+    with open(script) as file:
+        exec(compile(file.read(), script, "exec"), module.__dict__)
+
+def run_snakemake(arguments, python):
+    sys.argv = ["snakemake", *arguments]
+    sys.executable = python
+    snakemake.cli.main()
 
 def run(request, streams):
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -29,15 +53,12 @@ def run(request, streams):
     os.environ.clear()
     os.environ.update(request["environment"])
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", torch.get_num_threads())))
-    sys.argv = request["arguments"]
-    script = os.path.abspath(sys.argv[0])
-    sys.path[0] = os.path.dirname(script)
-    module = type(sys)("__main__")
-    module.__dict__["__file__"] = script
-    sys.modules["__main__"] = module
+    arguments = request["arguments"]
     try:
-        with open(script) as file:
-            exec(compile(file.read(), script, "exec"), module.__dict__)
+        if arguments[:2] == ["-m", "snakemake"]:
+            run_snakemake(arguments[2:], request["python"])
+        else:
+            run_script(arguments)
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -58,6 +79,8 @@ while True:
         message += connection.recv(1 << 20)
     if os.fork() == 0:
         listening.close()
+        os.setsid()
+        threading.Thread(target=die_with, args=[connection], daemon=True).start()
         code = run(json.loads(message[:-1]), streams)
         connection.sendall(bytes([code]))
         os._exit(code)
@@ -69,11 +92,14 @@ while True:
 # Without the site's packages: it starts in a fiftieth of a second.
 STAND_IN = """#!{python} -IS
 import json, os, socket, sys
-if "/.snakemake/scripts/" not in "".join(sys.argv[1:2]):
+script = "/.snakemake/scripts/" in "".join(sys.argv[1:2])
+if not script and sys.argv[1:3] != ["-m", "snakemake"]:
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 connection = socket.socket(socket.AF_UNIX)
 connection.connect({address!r})
-request = dict(arguments=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ))
+request = dict(
+    arguments=sys.argv[1:], folder=os.getcwd(), environment=dict(os.environ), python=sys.argv[0]
+)
 socket.send_fds(connection, [json.dumps(request).encode() + b"\\0"], [0, 1, 2])
 code = connection.recv(1)
 os._exit(code[0] if code else 1)

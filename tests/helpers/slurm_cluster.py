@@ -2,33 +2,32 @@
 
 import os
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from daemons import PATH, absent, end, free_ports, kill, launch, processes_with, wait_until
 
 NODES = ("n1", "n2")
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 # Jobs look here: SLURM takes SLURM_CONF out of their environment.
 CONFIGURATION = Path("/etc/slurm/slurm.conf")
-SYSTEM_FOLDERS = "/usr/sbin:/sbin"
+GPUS = CONFIGURATION.with_name("gres.conf")
 
 
 def missing() -> str:
     """Return why SLURM cannot run here, or nothing if it can."""
-    path = f"{os.environ['PATH']}:{SYSTEM_FOLDERS}"
-    absent = [program for program in PROGRAMS if shutil.which(program, path=path) is None]
-    if absent:
-        return f"SLURM is not installed: {', '.join(absent)} not found (see .ci/run)"
+    if names := absent(PROGRAMS):
+        return f"SLURM is not installed: {names} not found (see .ci/run)"
     if os.geteuid() != 0:
         return "SLURM's daemons need root here"
-    if CONFIGURATION.exists() and not _is_left_behind(CONFIGURATION):
-        return f"{CONFIGURATION} exists: this machine belongs to a cluster, or to another test"
+    for file in (CONFIGURATION, GPUS):
+        if file.exists() and not _is_left_behind(file):
+            return f"{file} exists: this machine belongs to a cluster, or to another test"
     return ""
 
 
@@ -38,14 +37,6 @@ def _is_left_behind(configuration: Path) -> bool:
         return False
     prefix, _, process = configuration.readlink().parent.suffix.rpartition("-")
     return prefix == ".test" and not Path("/proc", process).exists()
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    """Wait, and fail with a message rather than hang."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"waited {seconds:.0f} s in vain: {what}"
-        time.sleep(0.2)
 
 
 class SlurmCluster:
@@ -65,16 +56,16 @@ class SlurmCluster:
         self.folder = folder
         # Jobs carry it in SLURM_CLUSTER_NAME, so that only this cluster's processes are killed.
         self.name = f"test{os.getpid()}"
-        self.environment = os.environ | {"PATH": f"{os.environ['PATH']}:{SYSTEM_FOLDERS}"}
+        self.variables = {"PATH": PATH}
         self._daemons: dict[str, subprocess.Popen] = {}
         self._write_configuration(memory)
 
     def _write_configuration(self, memory: int) -> None:
         host = socket.gethostname()
-        control, *ports = _free_ports(1 + len(NODES))
+        control, *ports = free_ports(1 + len(NODES))
         nodes = [
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
-            f"CPUs=2 RealMemory={memory}"
+            f"CPUs=2 RealMemory={memory} Gres=gpu:1"
             for node, port in zip(NODES, ports, strict=True)
         ]
         for name in ("state", *NODES):
@@ -87,7 +78,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
-AuthInfo=socket={self.folder}/munge.socket,cred_expire=30
+AuthInfo=socket={self.folder}/munge.socket,cred_expire=10
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -96,11 +87,12 @@ JobAcctGatherFrequency=5
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2
+GresTypes=gpu
 SwitchType=switch/none
 MpiDefault=none
 ReturnToService=2
 MinJobAge=3600
-SlurmdTimeout=10
+SlurmdTimeout=60
 KillWait=2
 UnkillableStepTimeout=10
 AccountingStorageType=accounting_storage/none
@@ -113,7 +105,10 @@ SlurmdLogFile={self.folder}/%n.log
 {os.linesep.join(nodes)}
 PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 """
-        (self.folder / "slurm.conf").write_text(text)
+        (self.folder / CONFIGURATION.name).write_text(text)
+        # There is no device, but a GPU without a file does not count.
+        gpus = f"AutoDetect=off\nNodeName={','.join(NODES)} Name=gpu File=/dev/null\n"
+        (self.folder / GPUS.name).write_text(gpus)
 
     def start(self) -> None:
         """Return when both nodes take jobs."""
@@ -122,8 +117,9 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
         key.touch(mode=0o600)
         key.write_bytes(secrets.token_bytes(1024))
         CONFIGURATION.parent.mkdir(exist_ok=True)
-        CONFIGURATION.unlink(missing_ok=True)
-        CONFIGURATION.symlink_to(self.folder / "slurm.conf")
+        for file in (CONFIGURATION, GPUS):
+            file.unlink(missing_ok=True)
+            file.symlink_to(self.folder / file.name)
         files = {
             option: f"{self.folder}/munge.{option}" for option in ("socket", "pid", "log", "seed")
         }
@@ -147,38 +143,32 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
             for node in NODES:
                 self.kill_node(node)
             for daemon in reversed(self._daemons.values()):
-                _kill(daemon, signal.SIGTERM)
+                end(daemon)
         finally:
-            CONFIGURATION.unlink(missing_ok=True)
+            for file in (CONFIGURATION, GPUS):
+                file.unlink(missing_ok=True)
 
     def kill_node(self, node: str) -> None:
         """Let a node go down as if its power failed: its daemon and everything that it runs."""
         if node in self._daemons:
-            _kill(self._daemons.pop(node), signal.SIGKILL)
+            end(self._daemons.pop(node), signal.SIGKILL)
         # Twice: a process may start another one meanwhile.
         for _ in range(2):
-            found = Path("/proc").glob("[0-9]*")
-            jobs = [int(process.name) for process in found if self._ran(process, node)]
+            jobs = processes_with(SLURM_CLUSTER_NAME=self.name, SLURMD_NODENAME=node)
             watchers = {parent for parent in map(_parent, jobs) if _name(parent) == "slurmstepd"}
             # Those that watch jobs first, or they report a failed job rather than fall silent.
-            for process in (*watchers, *jobs):
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+            kill([*watchers, *jobs])
 
-    def _ran(self, process: Path, node: str) -> bool:
-        """Return whether a job of this cluster's node started the process."""
-        try:
-            environment = process.joinpath("environ").read_bytes().split(b"\0")
-        except OSError:  # it has ended
-            return False
-        variables = {f"SLURM_CLUSTER_NAME={self.name}", f"SLURMD_NODENAME={node}"}
-        return {variable.encode() for variable in variables} <= set(environment)
+    def lose_node(self, node: str) -> None:
+        """Let a node go down, and say so at once: SLURM takes half a minute to notice."""
+        self.kill_node(node)
+        self.run("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=lost")
 
     def run(self, *command: str) -> str:
         """Run one of SLURM's commands and return what it prints."""
         return subprocess.run(
             command,
-            env=self.environment,
+            env=os.environ | self.variables,
             capture_output=True,
             text=True,
             timeout=60,
@@ -191,10 +181,16 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
         keys = ("id", "state", "node", "comment")
         return [dict(zip(keys, line.split("|"), strict=True)) for line in lines.splitlines()]
 
+    def details(self, job: str) -> dict[str, str]:
+        """Return what SLURM knows of a job: TimeLimit, TresPerJob and others."""
+        words = self.run("scontrol", "--oneliner", "show", "job", job).split()
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
     def messages(self) -> str:
-        """Return the ends of the daemons' logs, for the message of a failed test."""
+        """Return the queue and the ends of the daemons' logs."""
         logs = sorted(self.folder.glob("*.log"))
-        return "\n".join(f"{log.name}:\n{log.read_text()[-3000:]}" for log in logs)
+        texts = [f"{log.name}:\n{log.read_text()[-3000:]}" for log in logs]
+        return "\n".join([self.run("squeue"), *texts])
 
     def _states(self) -> set[str]:
         try:
@@ -204,16 +200,9 @@ PartitionName=all Nodes={",".join(NODES)} Default=YES MaxTime=INFINITE State=UP
 
     def _launch(self, *command: str, name: str = "") -> None:
         name = name or command[0]
-        with (self.folder / f"{name}.out").open("ab") as output:
-            self._daemons[name] = subprocess.Popen(
-                # Daemons end with this process, even if it is killed.
-                ("setpriv", "--pdeathsig", "KILL", *command),
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._daemons[name] = launch(
+            command, os.environ | self.variables, self.folder / f"{name}.out"
+        )
 
 
 def _status(process: int) -> dict[str, str]:
@@ -230,23 +219,6 @@ def _parent(process: int) -> int:
 
 def _name(process: int) -> str:
     return _status(process).get("Name", "")
-
-
-def _kill(process: subprocess.Popen, number: signal.Signals) -> None:
-    process.send_signal(number)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 @contextmanager

@@ -1,20 +1,17 @@
 """The smoke run on a SLURM cluster of two nodes: the same tables, whatever is killed on the way."""
 
-import subprocess
-import sys
-from contextlib import contextmanager
-
 import pytest
-from slurm_cluster import NODES, missing, slurm_cluster, wait_until
-from workflow_runs import PART, SMOKE, clone, environment, leftovers, planned, shards, tables
+from cluster_runs import log_of, run_on
+from daemons import wait_until
+from slurm_cluster import NODES, missing, slurm_cluster
+from workflow_runs import PART, clone, leftovers, planned, shards, tables
 
 pytestmark = [pytest.mark.workflow, pytest.mark.skipif(missing() != "", reason=missing())]
 
-# Of this cluster: small nodes, and an answer at once.
+# Of this cluster: shards for both nodes, and an answer at once.
 SITE = (
-    *("--cores", "2", "--max-threads", "2", "--latency-wait", "10"),
-    *("--set-threads", "cache_activations=2"),  # one on each node
-    *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
+    *("--set-threads", "cache_activations=2"),
+    *("--slurm-init-seconds-before-status-checks", "1"),
 )
 
 
@@ -24,26 +21,8 @@ def cluster():
         yield cluster
 
 
-@contextmanager
-def run_on(cluster, folder, *arguments):
-    """Start the run on the cluster; end it if the test fails."""
-    snakemake_command = [
-        *(sys.executable, "-m", "snakemake", "--configfile", SMOKE),
-        *("--workflow-profile", "profiles/slurm", *SITE, *arguments),
-    ]
-    variables = environment() | {"PATH": cluster.environment["PATH"]}
-    with (folder / "snakemake.log").open("w") as log:
-        run = subprocess.Popen(snakemake_command, cwd=folder, env=variables, stdout=log, stderr=log)
-    try:
-        yield run
-        run.wait(1500)
-    except BaseException:
-        print(cluster.run("squeue"), cluster.messages())
-        print((folder / "snakemake.log").read_text()[-10_000:])
-        raise
-    finally:
-        run.kill()
-        run.wait()
+# What asks for a GPU where there are some.
+ON_GPUS = ("rule_train_network", "rule_cache_activations")
 
 
 def running_shards(cluster):
@@ -55,8 +34,9 @@ def running_shards(cluster):
 @pytest.mark.parametrize("targets", [PART, pytest.param((), marks=pytest.mark.long)])
 def test_killed_node_and_killed_job_change_no_table(finished, cluster, tmp_path, targets):
     folder = clone(tmp_path / "netdissect")
-    # A second try would hide the killed job.
-    with run_on(cluster, folder, *targets, "--retries", "0") as run:
+    # A second try would hide the killed job. The GPUs exist for SLURM alone, one on each node.
+    options = ("--retries", "0", "--resources", "gpu=2")
+    with run_on(cluster, "slurm", folder, *SITE, *targets, *options) as run:
         wait_until(
             lambda: {job["node"] for job in running_shards(cluster)} == set(NODES),
             "shards on both nodes",
@@ -66,15 +46,18 @@ def test_killed_node_and_killed_job_change_no_table(finished, cluster, tmp_path,
         killed = max(running_shards(cluster), key=lambda job: int(job["id"]))
         cluster.run("scancel", killed["id"])
         (lost,) = set(NODES) - {killed["node"]}
-        cluster.kill_node(lost)
-    output = (folder / "snakemake.log").read_text()
+        cluster.lose_node(lost)
+    output = log_of(folder).read_text()
     assert run.returncode == 1, output
     (job,) = (job for job in cluster.jobs() if job["id"] == killed["id"])
     assert job["state"] == "CANCELLED", output
+    for job in cluster.jobs():
+        gpus = cluster.details(job["id"]).get("TresPerJob")
+        assert gpus == ("gres:gpu:1" if job["comment"].startswith(ON_GPUS) else None), job
 
-    with run_on(cluster, folder, *targets) as run:
+    with run_on(cluster, "slurm", folder, *SITE, *targets) as run:
         pass
-    output = (folder / "snakemake.log").read_text()
+    output = log_of(folder).read_text()
     assert run.returncode == 0, output
     # The jobs of the lost node went on at the other one; of the shards, the killed one was missing.
     (missing_shard,) = shards(output)
