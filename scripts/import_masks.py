@@ -10,7 +10,7 @@ from dissection.jobs.logs import log, logged
 def main() -> None:
     use_categories(snakemake.params.categories)
     files, output, params = snakemake.input, snakemake.output, snakemake.params
-    left_out = import_form(params.form, params.options, output.dataset)
+    left_out = import_form(params.form, params.options, output.dataset, snakemake.threads)
     broden = Broden(output.dataset)
     statistics = broden.statistics()
     log.info("%d images, %d left out", len(broden), len(left_out))
