@@ -14,7 +14,7 @@ def main() -> None:
     broden = Broden(output.dataset)
     statistics = broden.statistics()
     log.info("%d images, %d left out", len(broden), len(left_out))
-    for row in statistics.itertuples():
+    for row in statistics[statistics["labels"] > 0].itertuples():
         log.info("%s: %d labels, %d images", row.category, row.labels, row.images)
     write_origin(
         output.origin, params.form, params.options, files.files, files.archive, statistics, left_out

@@ -179,7 +179,7 @@ def test_pictures_show_where_labels_are():
     colors = np.repeat([[1] * 10 + [2] * 10], 10, axis=0)[None].astype(np.uint16)
     maps = {"object": objects, "color": colors, "part": np.zeros((1, 10, 20), np.uint16)}
     names = ["", "grey-c", "red-c", "car", "tall_tree"]
-    plain, of_objects, of_colors = pictures(Sample("a", image, maps, {}), names)
+    plain, of_objects, of_colors = pictures(Sample("a", image, maps, {}), names, {})
     assert (plain.heading, plain.labels) == ("", [])
     assert (plain.width, plain.height) == (SIDE, SIDE // 2)
     assert [(name, share) for _, name, share in of_objects.labels] == [
@@ -190,11 +190,24 @@ def test_pictures_show_where_labels_are():
     assert len({colour for colour, *_ in of_objects.labels}) == 2
 
 
+def test_a_concept_has_one_colour_on_the_page():
+    places = {}
+    image = np.zeros((3, 4, 3), np.uint8)
+    first = np.array([[[3, 3, 5]]], np.uint16)
+    second = np.array([[[0, 5, 7]]], np.uint16)
+    colours = {}
+    for maps in (first, second):
+        (_, shown) = pictures(Sample("a", image, {"part": maps}, {}), list("abcdefgh"), places)
+        for colour, name, _ in shown.labels:
+            assert colours.setdefault(name, colour) == colour
+    assert len(set(colours.values())) == 3
+
+
 def test_many_labels_are_named_by_the_largest():
     label_map = np.sort(np.arange(900).reshape(1, 30, 30) % 40).astype(np.uint16)
     names = [f"label {k}" for k in range(40)]
     image = np.asarray(Image.new("RGB", (30, 30)))
-    shown = pictures(Sample("a", image, {"part": label_map}, {}), names)[1]
+    shown = pictures(Sample("a", image, {"part": label_map}, {}), names, {})[1]
     assert len(shown.labels) == LABELS
     assert shown.more == 39 - LABELS
     shares = [share for *_, share in shown.labels]

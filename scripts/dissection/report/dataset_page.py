@@ -44,7 +44,9 @@ class Shown(NamedTuple):
     more: int
 
 
-def pictures(sample: Sample, names: Sequence[str]) -> list[Shown]:
+def pictures(
+    sample: Sample, names: Sequence[str], places: dict[str, dict[int, int]]
+) -> list[Shown]:
     """Return an image, and the image under its labels of each category.
 
     Parameters
@@ -52,6 +54,8 @@ def pictures(sample: Sample, names: Sequence[str]) -> list[Shown]:
     sample : Sample
     names : sequence of str
         Of the labels, by number.
+    places : dict of category to dict of label to int
+        Which of the colours a label has; those that come here first are added.
     """
     scale = SIDE / max(sample.image.shape[:2])
     size = tuple(max(1, round(side * scale)) for side in sample.image.shape[:2])
@@ -67,8 +71,10 @@ def pictures(sample: Sample, names: Sequence[str]) -> list[Shown]:
         )
         drawn = label_map[rows[:, None], columns]
         listed, filled = [], image.copy()
-        for place, k in enumerate(order.tolist()):
+        own = places.setdefault(category, {})
+        for k in order.tolist():
             where = drawn == labels[k]
+            place = own.setdefault(int(labels[k]), len(own))
             colour = _mean(image[where]) if category == "color" else _colour(place)
             share = 1 if category == "color" else FILLED
             filled[where] = np.rint(share * colour + (1 - share) * image[where])
@@ -168,6 +174,7 @@ def dataset_page(
         for row in statistics.to_dict("records")
         if row["labels"]
     ]
+    places: dict[str, dict[int, int]] = {}
     left_out = origin["left_out"] if origin else {"images": [], "because": ""}
     return render(
         template,
@@ -183,7 +190,7 @@ def dataset_page(
                     for category, numbers in sample.whole.items()
                     for number in numbers
                 ],
-                "pictures": pictures(sample, names),
+                "pictures": pictures(sample, names, places),
             }
             for sample in samples
         ],

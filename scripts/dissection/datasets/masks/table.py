@@ -160,6 +160,11 @@ def check_label(name: str, category: str, where: str) -> str:
         If there is no such category, or just one of the two is given.
     """
     found = category_named(category)
+    if name and not found:
+        raise InputError(
+            f"{where}: '{name}' has no category. Give it one of {', '.join(CATEGORIES)}; or leave "
+            "the name empty, too, if the value is no label."
+        )
     if name and found not in CATEGORIES:
         raise InputError(
             f"{where}: '{name}' has the category '{category.strip()}'; it must be one of "
