@@ -41,6 +41,7 @@ rule all:
         of_found(lambda run: run.targets()),
         rules.list_concepts.output,
         rules.judge_claims.output,
+        rules.make_dataset_page.output,
         rules.make_report.output,
 
 

@@ -36,10 +36,10 @@ SHAPE = (375, 500)
 SIZE = 227
 
 
-def photograph(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def photograph(seed: int, shape: tuple[int, int] = SHAPE) -> tuple[np.ndarray, np.ndarray]:
     """An image with the detail of a photograph, and labels with the borders of things."""
     rng = np.random.default_rng(seed)
-    height, width = SHAPE
+    height, width = shape
     light = sum(
         scale * cv2.resize(rng.normal(size=(side, side, 3)), (width, height))
         for side, scale in ((4, 50), (16, 25), (64, 12), (250, 8))

@@ -10,11 +10,11 @@ from dissection.jobs.logs import log, logged
 def main() -> None:
     use_categories(snakemake.params.categories)
     files, output, params = snakemake.input, snakemake.output, snakemake.params
-    left_out = import_form(params.form, params.options, output.dataset)
+    left_out = import_form(params.form, params.options, output.dataset, snakemake.threads)
     broden = Broden(output.dataset)
     statistics = broden.statistics()
     log.info("%d images, %d left out", len(broden), len(left_out))
-    for row in statistics.itertuples():
+    for row in statistics[statistics["labels"] > 0].itertuples():
         log.info("%s: %d labels, %d images", row.category, row.labels, row.images)
     write_origin(
         output.origin, params.form, params.options, files.files, files.archive, statistics, left_out

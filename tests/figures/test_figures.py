@@ -22,11 +22,12 @@ from dissection.errors import InputError
 from dissection.figures.activation import activation_maps
 from dissection.figures.curves import category_curves
 from dissection.figures.darkening import darken_outside
-from dissection.figures.dataset import Sample, choose_samples, dataset_samples
+from dissection.figures.dataset import dataset_samples
 from dissection.figures.detectors import detector_bars
 from dissection.figures.masked import enlarge
 from dissection.figures.panels import COLUMNS, Panel, detector_table, published_table, with_bars
-from dissection.figures.segments import dominant_labels, mean_colors, place_name, segment_colors
+from dissection.figures.samples import Sample, choose_samples, dominant_labels
+from dissection.figures.segments import mean_colors, place_name, segment_colors
 from dissection.figures.style import readable_on, save, spread
 from dissection.figures.units import (
     UnitImages,

@@ -1,5 +1,6 @@
 """Work in several processes: results in order, few of them in waiting, errors as themselves."""
 
+import logging
 import operator
 import signal
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 import pytest
 
 from dissection.errors import InputError
+from dissection.jobs.logs import log
 from dissection.jobs.processes import map_in_processes
 
 
@@ -36,3 +38,12 @@ def test_an_error_arrives_as_itself(processes):
 def test_a_killed_process_ends_the_job_with_a_message():
     with pytest.raises(InputError, match=r"was killed, probably for lack of memory"):
         list(map_in_processes(signal.raise_signal, [signal.SIGKILL] * 9, 2))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_processes_log_is_logged_in_order(processes, caplog):
+    list(map_in_processes(partial(log.warning, "task %d"), range(9), processes))
+    assert [record.getMessage() for record in caplog.records] == [f"task {n}" for n in range(9)]
+    assert {(record.name, record.levelno) for record in caplog.records} == {
+        ("dissection", logging.WARNING)
+    }

@@ -91,6 +91,18 @@ def test_report_opens_without_a_server_and_shows_every_figure(finished):
         assert problems == []
 
 
+def test_the_data_set_s_page_is_linked_and_has_every_concept(finished):
+    results = finished / "results/smoke"
+    with open_page(results / "report.html") as (page, _):
+        page.click("a[href='dataset.html']")
+        assert page.url == (results / "dataset.html").as_uri()
+    with open_page(results / "dataset.html") as (page, problems):
+        concepts = pd.read_csv(results / "concepts.csv", keep_default_na=False)
+        assert page.locator("#table tbody tr").count() == len(concepts)
+        assert page.locator("article img").count() > 12
+        assert problems == []
+
+
 def test_unit_page_of_a_run_can_be_filtered(finished):
     units = pd.read_csv(
         finished / "results/smoke/dissection/alexnet/conv5/units.csv", keep_default_na=False

@@ -146,6 +146,7 @@ if RUN.import_form():
             f"{BENCHMARKS}/import_masks.jsonl"
         conda:
             "../../environment.yml"
+        threads: 8
         resources:
             mem_mb=memory(4000),
             runtime=minutes(120),

@@ -1,4 +1,4 @@
-# From: tables and figures. Makes: claims.csv, a page of units for each layer and one for all, report.html.
+# From: tables and figures. Makes: claims.csv, pages of units, of the data set, report.html.
 
 
 # The networks that claims look at.
@@ -109,6 +109,39 @@ rule make_unit_index:
         iou_threshold=DISSECTION["iou_threshold"],
     script:
         script_path("make_unit_index")
+
+
+rule make_dataset_page:
+    """Show on one page what is in the data set: concepts, images with labels, its origin."""
+    input:
+        dataset=RUN.dataset(),
+        concepts=rules.list_concepts.output.concepts,
+        origin=rules.import_masks.output.origin if RUN.import_form() else [],
+        template=shipped("workflow/report/dataset.html"),
+        code=code("make_dataset_page"),
+    output:
+        page=report(
+            f"{RESULTS}/dataset.html",
+            category="Data set",
+            caption="../report/captions/dataset.rst",
+        ),
+    log:
+        f"{LOGS}/make_dataset_page.log",
+    benchmark:
+        f"{BENCHMARKS}/make_dataset_page.jsonl"
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        categories=OWN_CATEGORIES,
+        run=CONFIG["run"],
+        iou_threshold=DISSECTION["iou_threshold"],
+        configuration=literal(CONFIG["dataset"]),
+        missing=RUN.missing_sources(),
+    script:
+        script_path("make_dataset_page")
 
 
 rule make_report:

@@ -2,7 +2,6 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,12 +11,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from dissection.categories import BRODENS_COLORS, CATEGORY_COLORS, concept_name
 from dissection.figures.masked import enlarge, show_image
-from dissection.figures.segments import (
-    dominant_labels,
-    mean_colors,
-    segment_colors,
-    show_segments,
-)
+from dissection.figures.samples import Sample, dominant_labels
+from dissection.figures.segments import mean_colors, segment_colors, show_segments
 from dissection.figures.style import EMPTY, FAINT, INK, SLIDE, SMALL, TITLE, styled
 
 GAP = 0.05  # inches between tiles
@@ -26,76 +21,6 @@ LARGEST = 1.3  # inches: a tile where there are few of them
 LINE = 0.145  # inches: a category in the statistics
 QUANTITIES = {"labels": "Labels in the category", "mean_images": "Mean images per label"}
 COLUMNS = ["panel", "image", "category", "label", "quantity", "value", "published", "released"]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """An image with its labels.
-
-    Attributes
-    ----------
-    name : str
-    image : uint8 (height, width, 3)
-    maps : mapping from category to uint16 (channels, sh, sw)
-        Label maps, dominant channel first.
-    whole : mapping from category to list of int
-        Labels of the whole image.
-    """
-
-    name: str
-    image: np.ndarray
-    maps: Mapping[str, np.ndarray]
-    whole: Mapping[str, Sequence[int]]
-
-    def labels(self, category: str) -> set[int]:
-        """The labels of a category that the image has."""
-        found = set(self.whole.get(category, ()))
-        if category in self.maps:
-            found |= set(np.unique(self.maps[category]).tolist()) - {0}
-        return found
-
-
-def choose_samples(labels: Sequence[Mapping[str, set[int]]], count: int) -> list[int]:
-    """Choose images that together show all categories, and many concepts.
-
-    One after the other: the image with the most categories that no chosen one has, then the
-    one with the most labels that none has, then the first. Once all categories are shown, they
-    count again from the start.
-
-    Parameters
-    ----------
-    labels : sequence of mapping from category to set of int
-        Labels of each image.
-    count : int
-
-    Returns
-    -------
-    list of int
-        Positions in ``labels``, in the order of choice; fewer than count if there are fewer.
-
-    Examples
-    --------
-    >>> choose_samples([{"color": {1}}, {"color": {1}, "object": {2}}, {"texture": {3}}], 2)
-    [1, 2]
-    """
-    categories = [{c for c, numbers in image.items() if numbers} for image in labels]
-    concepts = [set().union(*image.values()) for image in labels]
-    everything = set().union(*categories)
-    chosen: list[int] = []
-    shown: set[str] = set()
-    seen: set[int] = set()
-    for _ in range(min(count, len(labels))):
-        if shown >= everything:
-            shown = set()
-        worth = [
-            (i not in chosen, len(categories[i] - shown), len(concepts[i] - seen), -i)
-            for i in range(len(labels))
-        ]
-        best = -max(worth)[-1]
-        chosen.append(best)
-        shown = shown | categories[best]
-        seen |= concepts[best]
-    return chosen
 
 
 @styled

@@ -15,26 +15,6 @@ SIZES = (6.0, 5.0)  # points: names on segments; the first that fits
 FITS = 0.85  # share of a name's box that must lie on its segment
 
 
-def dominant_labels(maps: np.ndarray) -> np.ndarray:
-    """Each pixel's first label among the channels of a label map.
-
-    Parameters
-    ----------
-    maps : uint16 (channels, height, width)
-
-    Returns
-    -------
-    uint16 (height, width)
-
-    Examples
-    --------
-    >>> dominant_labels(np.array([[[0, 1]], [[2, 2]]]))
-    array([[2, 1]])
-    """
-    first = (maps != 0).argmax(axis=0)
-    return np.take_along_axis(maps, first[None], axis=0)[0]
-
-
 def segment_colors(labels: Sequence[int]) -> dict[int, str]:
     """Pale colours that differ from label to label, dark text readable on each.
 

@@ -1,6 +1,7 @@
-"""Work spread over processes, with results in the order of the tasks."""
+"""Work spread over processes, with results, and lines of the log, in the order of the tasks."""
 
 import itertools
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -9,6 +10,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from dissection.errors import InputError
+from dissection.jobs.logs import log
 from dissection.jobs.memory import keep_freed_memory
 
 WORTH_A_PROCESS = 50  # small tasks; fewer are done before another process has started
@@ -17,6 +19,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _function: Callable | None = None  # of a worker
+_lines: list[tuple[int, str]] = []  # level and message of what a worker logs
 
 
 def map_in_processes(
@@ -25,7 +28,7 @@ def map_in_processes(
     """Yield the function's results in the order of the tasks, with few of them in waiting.
 
     Several processes are new interpreters, so a script that asks for them needs the usual
-    ``if __name__ == "__main__"``.
+    ``if __name__ == "__main__"``. What they log is logged here.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def map_in_processes(
         return
     # Started anew, not forked: a fork of a process with threads can hang.
     pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin, (function,))
-    waiting: deque[Future[Result]] = deque()
+    waiting: deque[Future[tuple[Result, list[tuple[int, str]]]]] = deque()
     tasks = iter(tasks)
     try:
         while True:
@@ -58,7 +61,10 @@ def map_in_processes(
             waiting.extend(pool.submit(_work, task) for task in itertools.islice(tasks, room))
             if not waiting:
                 return
-            yield waiting.popleft().result()
+            result, lines = waiting.popleft().result()
+            for level, message in lines:
+                log.log(level, "%s", message)
+            yield result
     except BrokenProcessPool as error:
         raise InputError(
             "A process of this job was killed, probably for lack of memory. Give the job more "
@@ -79,11 +85,19 @@ def useful_processes(processes: int, tasks: int) -> int:
     return max(1, min(processes, tasks // WORTH_A_PROCESS))
 
 
+class _Kept(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _lines.append((record.levelno, record.getMessage()))
+
+
 def _begin(function: Callable) -> None:
     global _function
     _function = function
+    log.addHandler(_Kept())
+    log.setLevel(logging.INFO)
     keep_freed_memory()
 
 
-def _work(task: Task) -> Result:
-    return _function(task)
+def _work(task: Task) -> tuple[Result, list[tuple[int, str]]]:
+    _lines.clear()
+    return _function(task), list(_lines)

@@ -164,7 +164,7 @@ def test_an_image_with_the_name_of_a_label_map(data, name):
     [
         ([(1, "car", "things")], "line 2: 'car' has the category 'things'; it must be one of"),
         ([(1, "car", "objets")], "line 2: 'car' has .* one of .* color. Did you mean 'object'?"),
-        ([(1, "car", "")], "line 2: 'car' has the category ''"),
+        ([(1, "car", "")], "line 2: 'car' has no category. Give it one of object, part"),
         ([(1, "", "object")], "line 2: a object without a name"),
         ([(1, "car", "object"), (1, "bus", "object")], "line 3: value 1 of .* already is the obj"),
         ([(-1, "car", "object")], "line 2: value is '-1', but must be a whole number from 0"),

@@ -1,19 +1,22 @@
 """Look at every mask before anything is written, so that one message names all problems."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from dissection.datasets.masks.files import listed
-from dissection.datasets.masks.layers import Layer
+from dissection.datasets.masks.layers import Layer, Task
 from dissection.datasets.masks.mask_files import MAX_VALUE
 from dissection.datasets.masks.orientation import Orientations
-from dissection.datasets.masks.photographs import read_photograph
+from dissection.datasets.masks.photographs import Photograph, read_photograph
+from dissection.datasets.masks.table import Codes
 from dissection.errors import InputError
 from dissection.jobs.logs import log, progress
+from dissection.jobs.processes import map_in_processes
 
 MOST_LINES = 20  # of a message
 # So many values that the table lacks, on so few of a mask's pixels, come of a loss.
@@ -28,23 +31,33 @@ class _Unknown:
     pixels: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A mask as it is read: its size, its distinct values, and how often each occurs."""
+
+    size: tuple[int, ...]
+    values: np.ndarray
+    counts: np.ndarray
+
+
 def check_masks(
-    images: Mapping[str, Path],
+    tasks: Sequence[Task],
     layers: Sequence[Layer],
     names: Mapping[str, Sequence[str]],
     table: str,
+    processes: int = 1,
 ) -> set[Path]:
     """Check sizes and values of all masks.
 
     Parameters
     ----------
-    images : mapping of Path
-        By their names.
+    tasks : sequence of Task
     layers : sequence of Layer
     names : mapping of category to names
         What the codes mean.
     table : str
         What says so, for messages.
+    processes : int
 
     Returns
     -------
@@ -60,13 +73,14 @@ def check_masks(
     lossy: list[str] = []
     orientations = Orientations([layer.source for layer in layers])
     occurs = [np.zeros(MAX_VALUE + 1, bool) for _ in layers]
-    for name, file in progress(list(images.items()), "masks checked"):
-        photo, first = read_photograph(file), None
-        for k, layer in enumerate(layers):
-            if name not in layer:
+    looks = map_in_processes(partial(_look, [layer.codes for layer in layers]), tasks, processes)
+    looked = zip(tasks, looks, strict=True)
+    for task, (photo, masks) in progress(looked, "masks checked", len(tasks)):
+        first = None
+        for k, (layer, mask) in enumerate(zip(layers, masks, strict=True)):
+            if mask is None:
                 continue
-            path, mask = layer.place(name), layer.read(name)
-            size = mask.shape[1:]
+            path, size = layer.place(task.name), mask.size
             shown = orientations.add(k, path, size, photo)
             first = first or shown
             if not shown:
@@ -76,10 +90,14 @@ def check_masks(
                 misfits.append(
                     f"{path} has {_pixels(size)}, another mask of the image {_pixels(first)}"
                 )
-            counts = np.bincount(mask.ravel(), minlength=MAX_VALUE + 1)
+            counts = np.zeros(MAX_VALUE + 1, np.int64)
+            np.add.at(counts, layer.codes.new_numbers(mask.values), mask.counts)
             occurs[k] |= counts > 0
             unlisted = np.flatnonzero((counts > 0) & ~layer.codes.known)
-            if len(unlisted) >= LOSSY_VALUES and counts[unlisted].sum() < LOSSY_SHARE * mask.size:
+            if (
+                len(unlisted) >= LOSSY_VALUES
+                and counts[unlisted].sum() < LOSSY_SHARE * counts.sum()
+            ):
                 lossy.append(f"{path}: {len(unlisted)} values")
             for value in unlisted.tolist():
                 unknown[k, value].masks.append(path.name)
@@ -108,6 +126,18 @@ def check_masks(
         )
     _check_use(layers, names, occurs, table)
     return orientations.stored()
+
+
+def _look(codes: Sequence[Codes], task: Task) -> tuple[Photograph, list[_Seen | None]]:
+    photo = read_photograph(task.file)
+    return photo, [_seen(reader, each) for reader, each in zip(task.readers, codes, strict=True)]
+
+
+def _seen(reader: Callable[[], np.ndarray] | None, codes: Codes) -> _Seen | None:
+    if reader is None:
+        return None
+    values = reader()
+    return _Seen(values.shape[1:], *codes.counted(values))
 
 
 def _check_use(

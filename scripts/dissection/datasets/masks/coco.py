@@ -4,8 +4,9 @@ The formats are described at cocodataset.org, "Data format"; pycocotools draws t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from dissection.datasets.masks.annotations import (
 from dissection.datasets.masks.files import find_images, listed
 from dissection.datasets.masks.layers import Labelled
 from dissection.datasets.masks.mask_files import read_mask
+from dissection.datasets.masks.palette import packed
 from dissection.datasets.masks.table import Codes
 from dissection.errors import InputError
 from dissection.jobs.logs import log
@@ -66,14 +68,13 @@ class CocoLayer:
             return self.panoptic / self.annotations[entry["id"]][0]["file_name"]
         return self.source / entry["file_name"]
 
-    def read(self, name: str) -> np.ndarray:
-        """Return an image's labels, numbers of categories, uint16 (channels, height, width)."""
-        entry = self.entries[name]
+    def reader(self, name: str) -> Callable[[], np.ndarray]:
+        """Return what reads an image's labels, numbers of categories, (channels, height, width)."""
+        entry, place = self.entries[name], self.place(name)
         own = self.annotations.get(entry["id"], [])
         if self.panoptic:
-            return _read_panoptic(self.place(name), own[0]["segments_info"])[None]
-        size = checked_size(entry["height"], entry["width"], f"{self.place(name)}: the image")
-        return stacked(_instances(own, size, self.place(name)), size)
+            return partial(_read_panoptic, place, own[0]["segments_info"])
+        return partial(_read_instances, own, entry["height"], entry["width"], place)
 
 
 def read_coco(
@@ -163,6 +164,12 @@ def _check_fields(entry: Any, fields: Mapping[str, type], where: str) -> None:
             raise InputError(f"{where}: {field} must be {words[kind]}, and is {value!r:.40}.")
 
 
+def _read_instances(annotations: list[dict], height: int, width: int, place: Path) -> np.ndarray:
+    """The categories' numbers, uint16 (channels, height, width), of an image's instances."""
+    size = checked_size(height, width, f"{place}: the image")
+    return stacked(_instances(annotations, size, place), size)
+
+
 def _instances(
     annotations: list[dict], size: tuple[int, int], place: Path
 ) -> Iterator[tuple[int, np.ndarray]]:
@@ -246,9 +253,8 @@ def _counts(text: str) -> list[int] | None:
 
 
 def _read_panoptic(path: Path, segments: list[dict]) -> np.ndarray:
-    """The categories' numbers, uint16 (height, width), of a panoptic PNG."""
-    pixels = read_mask(path, colours=True).astype(np.int64)
-    numbers = pixels[..., 0] + 256 * pixels[..., 1] + 256**2 * pixels[..., 2]
+    """The categories' numbers, uint16 (1, height, width), of a panoptic PNG."""
+    numbers = packed(read_mask(path, colours=True)[..., ::-1])  # R counts least
     found, places = np.unique(numbers, return_inverse=True)
     category = {segment["id"]: segment["category_id"] for segment in segments} | {0: 0}
     unknown = [str(number) for number in found.tolist() if number not in category]
@@ -258,4 +264,4 @@ def _read_panoptic(path: Path, segments: list[dict]) -> np.ndarray:
             "A segment's number is R + 256 G + 65536 B. Take masks and annotations of one export."
         )
     values = np.array([category[number] for number in found.tolist()], np.uint16)
-    return values[places.reshape(numbers.shape)]
+    return values[places.reshape(numbers.shape)][None]

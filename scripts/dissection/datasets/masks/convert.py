@@ -1,7 +1,9 @@
 """Turn labelled images into a data set in Broden format."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,14 @@ from dissection.datasets.broden_writer import BrodenImage, write_broden
 from dissection.datasets.color_names import COLOR_NAMES, color_labels
 from dissection.datasets.masks.checks import check_masks
 from dissection.datasets.masks.files import check_names, listed
-from dissection.datasets.masks.layers import Labelled, Layer
+from dissection.datasets.masks.layers import Labelled, Layer, Task
 from dissection.datasets.masks.orientation import turned
 from dissection.datasets.masks.photographs import load_upright, read_photograph
+from dissection.datasets.masks.table import Codes
 from dissection.datasets.resizing import nearest
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, progress
+from dissection.jobs.processes import useful_processes
 
 
 def import_labelled(
@@ -24,6 +28,7 @@ def import_labelled(
     folder: str | Path,
     longest_side: int | None = None,
     scenes: Mapping[str, str] | None = None,
+    processes: int = 1,
 ) -> list[str]:
     """Write a data set in Broden format.
 
@@ -39,6 +44,8 @@ def import_labelled(
         Images and masks with a longer side than this many pixels are scaled down to it.
     scenes : mapping of str, optional
         Scenes of whole images, by the images' names.
+    processes : int
+        At most; few images take fewer. Changes no byte of the result.
 
     Returns
     -------
@@ -61,18 +68,34 @@ def import_labelled(
     if left_out := sorted(images.keys() - kept.keys()):
         log.warning("left out, images without a mask: %s", listed(left_out))
     check_names(set(kept))
-    stored = check_masks(kept, layers, names, table)
+    processes = useful_processes(processes, len(kept))
+    tasks = [
+        Task(
+            name,
+            file,
+            tuple(layer.reader(name) if name in layer else None for layer in layers),
+            scene=scenes.get(name),
+        )
+        for name, file in kept.items()
+    ]
+    stored = check_masks(tasks, layers, names, table, processes)
+    tasks = [replace(task, stored=_stored(task.name, layers, stored)) for task in tasks]
     all_names = dict(names)
     if "color" not in all_names:
         all_names["color"] = [f"{name}-c" for name in COLOR_NAMES]
-
-    def converted() -> Iterator[BrodenImage]:
-        for name, file in progress(list(kept.items()), "images"):
-            yield _convert(name, file, layers, longest_side, stored, all_names, scenes.get(name))
-
-    with whole_folder(folder) as partial:
-        write_broden(partial, converted(), all_names)
+    make = partial(
+        _convert,
+        codes=[layer.codes for layer in layers],
+        longest_side=longest_side,
+        scenes=all_names.get("scene", ()),
+    )
+    with whole_folder(folder) as partial_folder:
+        write_broden(partial_folder, progress(tasks, "images"), all_names, make, processes)
     return left_out
+
+
+def _stored(name: str, layers: Sequence[Layer], stored: set[Path]) -> tuple[bool, ...]:
+    return tuple(name in layer and layer.place(name) in stored for layer in layers)
 
 
 def _scene_names(scenes: Mapping[str, str], names: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -82,50 +105,43 @@ def _scene_names(scenes: Mapping[str, str], names: Mapping[str, Sequence[str]]) 
 
 
 def _convert(
-    name: str,
-    file: Path,
-    layers: Sequence[Layer],
-    longest_side: int | None,
-    stored: set[Path],
-    names: Mapping[str, Sequence[str]],
-    scene: str | None,
+    task: Task, codes: Sequence[Codes], longest_side: int | None, scenes: Sequence[str]
 ) -> BrodenImage:
-    image = load_upright(file)
+    image = load_upright(task.file)
     height, width = _fitted((image.height, image.width), longest_side)
     if (height, width) != (image.height, image.width):
         image = image.resize((width, height), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)
     size: tuple[int, ...] = (height, width)
     channels: dict[str, list[np.ndarray]] = defaultdict(list)
-    for layer in layers:
-        if name not in layer:
-            continue
-        for mask in layer.read(name):
-            if layer.place(name) in stored:
-                mask = turned(mask, read_photograph(file).orientation)
-            mask = nearest(mask, _fitted(mask.shape, longest_side))
-            size = mask.shape
-            for category, code in layer.codes.of_category.items():
+    for reader, stored, own in zip(task.readers, task.stored, codes, strict=True):
+        for values in reader() if reader else ():
+            if stored:
+                values = turned(values, read_photograph(task.file).orientation)
+            values = nearest(values, _fitted(values.shape, longest_side))
+            size = values.shape
+            mask = own.numbers(values)
+            for category, code in own.of_category.items():
                 channels[category].append(code[mask])
-    if all("color" not in layer.codes.of_category for layer in layers):
+    if all("color" not in own.of_category for own in codes):
         channels["color"].append(nearest(color_labels(pixels), size))
-    whole: dict[str, list[str]] = {"scene": [scene]} if scene else {}
-    _take_whole(channels, whole, names)
+    whole: dict[str, list[str]] = {"scene": [task.scene]} if task.scene else {}
+    _take_whole(channels, whole, scenes)
     maps = {category: np.stack(found) for category, found in channels.items() if found}
-    return BrodenImage(f"{name}.png", pixels, maps, whole)
+    return BrodenImage(f"{task.name}.png", pixels, maps, whole)
 
 
 def _take_whole(
     channels: dict[str, list[np.ndarray]],
     whole: dict[str, list[str]],
-    names: Mapping[str, Sequence[str]],
+    scenes: Sequence[str],
 ) -> None:
     """Make scenes that cover all of an image labels of the whole image, as Broden's are."""
     left = []
     for mask in channels.pop("scene", []):
         if not mask.flat[0] or (mask != mask.flat[0]).any():
             left.append(mask)
-        elif (name := names["scene"][mask.flat[0] - 1]) not in whole.setdefault("scene", []):
+        elif (name := scenes[mask.flat[0] - 1]) not in whole.setdefault("scene", []):
             whole["scene"].append(name)
     channels["scene"] = left
 

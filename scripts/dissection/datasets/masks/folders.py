@@ -4,8 +4,9 @@ A mask has one number, or one colour, a pixel, and a name made of its image's; a
 they mean.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from dissection.datasets.masks.files import SAME_NAME, match_masks
 from dissection.datasets.masks.layers import Labelled
 from dissection.datasets.masks.mask_files import read_mask
+from dissection.datasets.masks.palette import packed
 from dissection.datasets.masks.table import Codes, read_codes
 
 
@@ -43,11 +45,14 @@ class MaskFolder:
         """Return an image's mask."""
         return self.files[name]
 
-    def read(self, name: str) -> np.ndarray:
-        """Return an image's values, uint16 (1, height, width)."""
-        palette = self.codes.palette
-        pixels = read_mask(self.files[name], palette is not None, self.variable)
-        return (pixels if palette is None else palette.numbers(pixels))[None]
+    def reader(self, name: str) -> Callable[[], np.ndarray]:
+        """Return what reads an image's values, (1, height, width)."""
+        return partial(_values, self.files[name], self.codes.palette is not None, self.variable)
+
+
+def _values(file: Path, colours: bool, variable: str | None) -> np.ndarray:
+    pixels = read_mask(file, colours, variable)
+    return (packed(pixels) if colours else pixels)[None]
 
 
 def read_masks(

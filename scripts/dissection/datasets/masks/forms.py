@@ -20,7 +20,9 @@ FORMS: dict[str, Callable[..., Labelled]] = {
 }
 
 
-def import_form(form: str, options: Mapping[str, Any], folder: str | Path) -> list[str]:
+def import_form(
+    form: str, options: Mapping[str, Any], folder: str | Path, processes: int = 1
+) -> list[str]:
     """Write a data set in Broden format from labelled images.
 
     Parameters
@@ -31,6 +33,8 @@ def import_form(form: str, options: Mapping[str, Any], folder: str | Path) -> li
         What the form's reader takes, and ``longest_side`` and ``scenes``: "folders" or a table.
     folder : path
         Appears when the data set is complete.
+    processes : int
+        See `dissection.datasets.masks.convert.import_labelled`.
 
     Returns
     -------
@@ -49,4 +53,4 @@ def import_form(form: str, options: Mapping[str, Any], folder: str | Path) -> li
         of_images = scenes_by_folder(labelled.images)
     elif scenes is not None:
         of_images = read_scenes(scenes, labelled.images)
-    return import_labelled(labelled, folder, longest_side, of_images)
+    return import_labelled(labelled, folder, longest_side, of_images, processes)

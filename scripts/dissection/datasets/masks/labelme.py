@@ -1,7 +1,8 @@
 """labelme's annotations: a JSON file an image, with polygons and other shapes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,20 +73,20 @@ class LabelmeLayer:
         """Return an image's file."""
         return self.files[name]
 
-    def read(self, name: str) -> np.ndarray:
-        """Return an image's labels, uint16 (channels, height, width)."""
-        content = read_annotations(self.files[name], SCHEMA)
-        size = checked_size(
-            content["imageHeight"], content["imageWidth"], f"{self.files[name]}: the image"
-        )
-        return stacked(self._shapes(content["shapes"], size), size)
+    def reader(self, name: str) -> Callable[[], np.ndarray]:
+        """Return what reads an image's labels, (channels, height, width)."""
+        return partial(_read_shapes, self.files[name], self.values)
 
-    def _shapes(
-        self, shapes: list[dict], size: tuple[int, int]
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        for shape in shapes:
-            if _is_drawn(shape):
-                yield self.values[shape["label"]], _drawn(shape, size)
+
+def _read_shapes(file: Path, values: Mapping[str, int]) -> np.ndarray:
+    content = read_annotations(file, SCHEMA)
+    size = checked_size(content["imageHeight"], content["imageWidth"], f"{file}: the image")
+    drawn = (
+        (values[shape["label"]], _drawn(shape, size))
+        for shape in content["shapes"]
+        if _is_drawn(shape)
+    )
+    return stacked(drawn, size)
 
 
 def read_labelme(

@@ -1,6 +1,7 @@
 """Layers of labels: what a folder of masks, or a file of annotations, says about each image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -29,8 +30,11 @@ class Layer(Protocol):
     def place(self, name: str) -> Path:
         """Return where an image's labels are, for messages."""
 
-    def read(self, name: str) -> np.ndarray:
-        """Return an image's values, uint16 (channels, height, width)."""
+    def reader(self, name: str) -> Callable[[], np.ndarray]:
+        """Return what reads an image's values, (channels, height, width), for `codes`.
+
+        It holds no more than it needs for this image, so that it can be sent to another process.
+        """
 
 
 class Labelled(NamedTuple):
@@ -51,3 +55,26 @@ class Labelled(NamedTuple):
     layers: Sequence[Layer]
     names: dict[str, list[str]]
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a process needs to know of an image.
+
+    Attributes
+    ----------
+    name : str
+    file : Path
+    readers : tuple of callable or None
+        See `Layer.reader`; None of a layer that has no labels of the image.
+    stored : tuple of bool
+        Whether the labels lie as the photograph is stored, and not as viewers show it.
+    scene : str or None
+        Of the whole image.
+    """
+
+    name: str
+    file: Path
+    readers: tuple[Callable[[], np.ndarray] | None, ...]
+    stored: tuple[bool, ...] = ()
+    scene: str | None = None

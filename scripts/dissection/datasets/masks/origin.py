@@ -47,7 +47,7 @@ def write_origin(
         "archive": json.loads(Path(note).read_text(encoding="utf-8")) if note else None,
         "files": {str(path): _described(Path(path)) for path in files},
         "categories": json.loads(statistics.to_json(orient="records")),
-        "left_out": {"images": list(left_out), "because": "they have no mask"},
+        "left_out": {"images": list(left_out), "because": "they have no mask or annotation"},
         "versions": {
             "python": platform.python_version(),
             **{package: version(package) for package in PACKAGES},

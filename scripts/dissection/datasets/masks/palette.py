@@ -75,14 +75,20 @@ class Palette:
             self.colours.append(colour)
         return int(self._numbers[colour])
 
-    def numbers(self, pixels: np.ndarray) -> np.ndarray:
-        """Return the numbers, uint16 (h, w), of colours, uint8 (h, w, 3)."""
-        packed = pixels[..., 0].astype(np.int32)
-        for channel in (1, 2):
-            packed = (packed << 8) | pixels[..., channel]
-        found = self._numbers[packed]
-        if len(self.colours) < OTHERS and (found == OTHERS).any():
-            for colour in np.unique(packed[found == OTHERS]).tolist():
-                self.number(colour)
-            found = self._numbers[packed]
-        return found
+    def numbers(self, colours: np.ndarray) -> np.ndarray:
+        """Return the numbers, uint16, of colours as `packed` gives them."""
+        return self._numbers[colours]
+
+
+def packed(pixels: np.ndarray) -> np.ndarray:
+    """Return colours, uint8 (h, w, 3), as one number each: int32 (h, w), R 65536 + G 256 + B.
+
+    Examples
+    --------
+    >>> packed(np.array([[[0, 1, 2]]], np.uint8)).tolist()
+    [[258]]
+    """
+    colours = pixels[..., 0].astype(np.int32)
+    for channel in (1, 2):
+        colours = (colours << 8) | pixels[..., channel]
+    return colours

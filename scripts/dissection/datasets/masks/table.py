@@ -35,6 +35,28 @@ class Codes:
     of_category: dict[str, np.ndarray] = field(default_factory=dict)
     palette: Palette | None = None
 
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return values as a layer reads them, uint16: of colours their numbers."""
+        return values if self.palette is None else self.palette.numbers(values)
+
+    def counted(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distinct values, as a layer reads them, and how often each occurs."""
+        numbers = self.numbers(values)
+        counts = np.bincount(numbers.ravel(), minlength=MAX_VALUE + 1)
+        found = np.flatnonzero(counts)
+        if self.palette is None:
+            return found, counts[found]
+        found = found[found != OTHERS]
+        others, of_others = np.unique(values[numbers == OTHERS], return_counts=True)
+        colours = np.array(self.palette.colours)[found]
+        return np.append(colours, others), np.append(counts[found], of_others)
+
+    def new_numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return `numbers` of distinct values; unknown colours get some, in their order."""
+        if self.palette is None:
+            return values
+        return np.array([self.palette.number(colour) for colour in values.tolist()], np.int64)
+
     def shown(self, value: int) -> str:
         """Return a value as messages call it."""
         if self.palette is None:
@@ -138,6 +160,11 @@ def check_label(name: str, category: str, where: str) -> str:
         If there is no such category, or just one of the two is given.
     """
     found = category_named(category)
+    if name and not found:
+        raise InputError(
+            f"{where}: '{name}' has no category. Give it one of {', '.join(CATEGORIES)}; or leave "
+            "the name empty, too, if the value is no label."
+        )
     if name and found not in CATEGORIES:
         raise InputError(
             f"{where}: '{name}' has the category '{category.strip()}'; it must be one of "

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
 from dissection.categories import CATEGORIES
 from dissection.datasets.broden_writer import split_of
+from dissection.datasets.png import write_label_map
 from dissection.datasets.sources.convert import Converted, load_codes, load_converted
 from dissection.datasets.sources.join import (
     LEAST_COVERAGE,
@@ -202,16 +202,9 @@ def _write_image(
         # As in the released Broden: parts have a number, however many maps of them there are.
         channel = f"_{channel_of[category]}" if category == "part" else ""
         file = f"{stem}_{category}{channel}.png"
-        _write_map(images / file, numbers)
+        write_label_map(images / file, numbers)
         cells[category].append(file)
     return {category: ";".join(entries) for category, entries in cells.items()}
-
-
-def _write_map(path: Path, numbers: np.ndarray) -> None:
-    pixels = np.zeros((*numbers.shape, 3), np.uint8)
-    pixels[..., 2], pixels[..., 1] = numbers & 255, numbers >> 8  # OpenCV's order is BGR
-    _, content = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    path.write_bytes(content)
 
 
 def _link(file: Path, target: Path) -> None:
