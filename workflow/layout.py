@@ -395,6 +395,17 @@ class Run:
 
         return sorted(found, key=rank)
 
+    def compared_by_claims(self) -> list[str]:
+        """Return the networks, of those that claims name, that are trained at all, in order."""
+        named = {name for group in self.config.get("claims", {}).values() for name in group}
+        return [name for name in self.config["networks"] if name in named and self._learns(name)]
+
+    def _learns(self, name: str) -> bool:
+        if "trained" not in self.network(name):
+            return False
+        settings = self.training(name)["training"]
+        return settings.get("iterations", settings.get("epochs")) > 0
+
 
 def _shown(
     figure: str, options: Mapping[str, Any], networks: Mapping[str, Any]

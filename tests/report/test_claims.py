@@ -1,5 +1,6 @@
 """Claims: measures against hand-computed numbers, verdicts against their definition."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ from dissection.report.claims import (
     read_claims,
     verdict,
 )
+from dissection.report.groups import Accuracy
 
 CLAIMS = read_claims(ROOT / "workflow/claims.yaml")
 finite = st.floats(-1e3, 1e3)
@@ -97,6 +99,27 @@ def test_difference_of_groups():
     seeds = np.var([10, 12, 11, 15], ddof=1)
     assert found.spread == pytest.approx(math.sqrt(seeds / 4 + seeds + 1 + 1))
     assert found.measured == "12.0 against 2.0"
+
+
+def test_difference_of_groups_with_several_networks_each():
+    found = evidence(error=1.0, one=2, two=6)
+    found.groups["untrained"] = ["one", "two"]
+    effect = measure("difference", found, more="baseline", fewer="untrained")
+    seeds, others = np.var([10, 12, 11, 15], ddof=1), np.var([2, 6], ddof=1)
+    assert (effect.size, effect.measured) == (12 - 4, "12.0 against 4.0")
+    assert effect.spread == pytest.approx(math.sqrt(seeds / 4 + others / 2 + 1 + 1))
+
+
+def test_a_confounded_comparison_is_named_and_judged_as_without():
+    shares = dict(zip((*SEEDS, "wide"), (0.5, 0.51, 0.49, 0.5, 0.6), strict=True))
+    accuracies = {name: Accuracy("scene", share, 640) for name, share in shares.items()}
+    plain = evidence(wide=30)
+    known = dataclasses.replace(plain, accuracies=accuracies)
+    tables = [judge(CLAIMS, found).set_index("id") for found in (plain, known)]
+    assert tables[1].loc["width", "confounded"] == "held-out accuracy 60.0 % against 50.0 %"
+    assert list(tables[0]["confounded"]) == ["", "", ""]
+    assert set(tables[1].drop("width")["confounded"]) == {""}
+    pd.testing.assert_frame_equal(*(table.drop(columns="confounded") for table in tables))
 
 
 def test_difference_counts_the_categories_asked_for():
@@ -223,6 +246,11 @@ def test_shipped_claims_quote_the_published_table():
     assert f" {weakly.min()} to {weakly.max()} (" in text["supervision_none"]
     assert text["width"].startswith(str(total["caffe_reference_places365_GAP"]))
     assert f"against {total['caffe_reference_places365']} (" in text["width"]
+    places205 = published.set_index("network").loc["caffe_reference_places205"]
+    both = places205["unique_object"] + places205["unique_part"]
+    assert f"; {both} unique object and part detectors" in text["emergence"]
+    rotation = pd.read_csv(ROOT / "workflow/published/rotation.csv").loc[0, "unique_change"]
+    assert text["axis_alignment"].startswith(f"{-rotation:.0%}".replace("%", " %"))
 
 
 @pytest.mark.parametrize(

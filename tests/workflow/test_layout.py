@@ -215,6 +215,15 @@ def test_layers_that_claims_look_at():
     assert run().shown_snapshots() == []
 
 
+def test_networks_whose_accuracies_claims_compare():
+    assert run().compared_by_claims() == ["net", "net.2"]
+    assert run(claims={"untrained": ["own"]}).compared_by_claims() == []
+    for short in ({"epochs": 0}, {"iterations": 0}):
+        untrained = changed("net", trained={"training": short})
+        assert untrained.compared_by_claims() == ["net.2"]
+    assert changed("net", trained={"training": {"iterations": 5}}).compared_by_claims()[0] == "net"
+
+
 # ---- networks that cannot be had ---------------------------------------------------------------
 
 ELSEWHERE = {

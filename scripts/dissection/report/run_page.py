@@ -135,6 +135,8 @@ def report_page(
         if rows
         else ""
     )
+    if confounded := sum(bool(row["confounded"]) for row in rows):
+        summary += f" Of {confounded} the comparison is confounded."
     return render(
         template,
         run=run,
