@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from dissection.scoring.detectors import exceeds
+
+SIGNIFICANT = 0.05
 CONSTANT, SATURATED, FEW = "constant", "saturated", "too few positions"
 REMEDIES = {
     CONSTANT: "one activation everywhere, as of a dead unit",
@@ -42,6 +45,32 @@ def firing_note(reasons: Iterable[str]) -> str:
         return ""
     causes = [f"{counts[r]} {r} ({remedy})" for r, remedy in REMEDIES.items() if r in counts]
     return f"{counts.total()} of {len(reasons)} units cannot fire: {'; '.join(causes)}."
+
+
+def chance_note(units: pd.DataFrame, iou_threshold: float) -> str:
+    """Say how many detectors have an IoU that chance seldom reaches.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As units.csv, with ``p_value`` if permutations were asked for.
+    iou_threshold : float
+
+    Returns
+    -------
+    str
+        Empty without permutations.
+
+    Examples
+    --------
+    >>> chance_note(pd.DataFrame({"score": [0.2, 0.1, 0], "p_value": [0.01, 0.3, 1]}), 0.04)
+    '1 of 2 units that detect a concept have p < 0.05.'
+    """
+    if "p_value" not in units:
+        return ""
+    p = units["p_value"][exceeds(units["score"], iou_threshold)]
+    found = int((p < SIGNIFICANT).sum())
+    return f"{found} of {len(p)} units that detect a concept have p < {SIGNIFICANT:g}."
 
 
 def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
