@@ -24,13 +24,12 @@ def main() -> None:
         name: Accuracy(task, read_result(file)["accuracy"].iloc[-1], count_held_out(training_set))
         for (name, task), file, training_set in learned
     }
-    rotated = params.rotated
+    rotations = zip(map(tuple, params.rotated), map(read_result, files.rotation), strict=True)
     evidence = Evidence(
         detectors=dict(zip(keys, counts, strict=True)),
         layers=layers,
         groups=params.groups,
-        rotation=read_result(files.rotation[0]) if rotated else None,
-        rotated=(rotated["network"], rotated["layer"]) if rotated else None,
+        rotations=dict(rotations),
         iterations=[tuple(pair) for pair in params.iterations],
         accuracies=accuracies,
     )

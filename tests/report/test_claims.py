@@ -48,8 +48,7 @@ def evidence(baseline=(10, 12, 11, 15), error=0.0, rotation=None, **others):
         detectors={(name, "conv5"): detectors(error, object=n) for name, n in counts.items()},
         layers={name: ["conv5"] for name in counts},
         groups={"baseline": SEEDS[: len(baseline)]} | {name: [name] for name in others},
-        rotation=rotation,
-        rotated=("a", "conv5"),
+        rotations={} if rotation is None else {("a", "conv5"): rotation},
     )
 
 
@@ -161,6 +160,29 @@ def test_rotation_falls_by_the_mean_over_rotations():
     accuracy = measure("rotation_accuracy", found)
     assert accuracy.size == pytest.approx(-0.01)
     assert accuracy.spread == pytest.approx(np.std([0.01, -0.03], ddof=1) / math.sqrt(2))
+
+
+def test_several_networks_are_rotated():
+    tables = {
+        "a": rotation_table([(20, 15, 8), (20, 12, 12)], [(0.5, 0.5, 0.51), (0.5, 0.5, 0.47)]),
+        "b": rotation_table([(10, 9, 2), (10, 9, 4)], [(0.4, 0.4, 0.43), (0.4, 0.4, 0.41)]),
+        "c": rotation_table([(30, 9, 12), (30, 9, 6)], [(0.6, 0.4, 0.6), (0.6, 0.4, 0.6)]),
+    }
+    rotations = {(name, "conv5"): table for name, table in tables.items()}
+    found = dataclasses.replace(evidence((20, 10, 30), error=2.0), rotations=rotations)
+    fall = measure("rotation_fall", found)
+    falls = [1 - 10 / 20, 1 - 3 / 10, 1 - 9 / 30]
+    images = [10 / 20 * 2 / 20, 3 / 10 * 2 / 10, 9 / 30 * 2 / 30]
+    assert fall.size == pytest.approx(sum(falls) / 3)
+    squared = sum((one - fall.size) ** 2 for one in falls) / 2 / 3
+    squared += sum(error**2 for error in images) / 3
+    assert fall.spread == pytest.approx(squared**0.5)
+    assert fall.measured == "20.0 to 7.3 (-63%), mean of networks"
+    accuracy = measure("rotation_accuracy", found)
+    changes = [-0.01, 0.02, 0]
+    assert accuracy.size == pytest.approx(sum(changes) / 3)
+    squared = sum((one - accuracy.size) ** 2 for one in changes) / 2 / 3
+    assert accuracy.spread == pytest.approx(squared**0.5)
 
 
 def test_rotation_without_a_probe_is_judged_by_its_detectors_alone(tmp_path):

@@ -38,9 +38,7 @@ rule judge_claims:
         categories=COLOURLESS,
         layers=of_found(lambda run: run.judged_layers(), JUDGED),
         groups=of_found(lambda run: run.config.get("claims", {}), JUDGED),
-        rotated=of_found(
-            lambda run: run.config["figures"].get("slide09_rotation"), JUDGED
-        ),
+        rotated=of_found(lambda run: run.rotated(), JUDGED),
         iterations=RUN.shown_snapshots(),
         learned={name: RUN.training(name)["task"] for name in LEARNED},
     script:

@@ -64,8 +64,7 @@ class Evidence:
     layers : mapping of network to its dissected layers, from input to output
     groups : mapping of a group's name to its networks; the group "baseline" holds networks that
         differ in nothing but their seed
-    rotation : rotation.csv, or None
-    rotated : (network, layer) of the rotation
+    rotations : mapping of (network, layer) to rotation.csv
     iterations : sequence of (iteration, network), ascending
     accuracies : mapping of network to its accuracy, of those that were trained here
     """
@@ -73,8 +72,7 @@ class Evidence:
     detectors: Mapping[tuple[str, str], pd.DataFrame]
     layers: Mapping[str, Sequence[str]]
     groups: Mapping[str, Sequence[str]]
-    rotation: pd.DataFrame | None = None
-    rotated: tuple[str, str] | None = None
+    rotations: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     iterations: Sequence[tuple[int, str]] = ()
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
 
@@ -131,36 +129,52 @@ def emergence(evidence: Evidence, claim: Mapping) -> Effect | None:
 def rotation_fall(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Return the share of unique detectors that a full rotation removes.
 
-    Spread: between random rotations, and by the bootstrap for the unrotated count.
+    Spread: between random rotations, or else between networks if several are rotated; and by the
+    bootstrap for the unrotated count.
     """
-    if evidence.rotation is None:
+    if not evidence.rotations:
         return None
-    if not _rotated_fully(evidence.rotation):
+    if not all(map(_rotated_fully, evidence.rotations.values())):
         return NOT_ROTATED_FULLY
-    before, after = _rotated(evidence.rotation, "unique")
-    _, error = evidence.count(*evidence.rotated)
-    start, end = before.mean(), after.mean()
-    if start == 0:
-        return Effect(math.nan, math.nan, "no detectors before the rotation")
-    spread = math.hypot(_standard_error(after), end / start * error) / start
-    return Effect(1 - end / start, spread, f"{start:.0f} to {end:.1f} ({end / start - 1:+.0%})")
+    starts, ends, between, images = [], [], [], []
+    for key, table in evidence.rotations.items():
+        before, after = _rotated(table, "unique")
+        start, end = before.mean(), after.mean()
+        if start == 0:
+            return Effect(math.nan, math.nan, "no detectors before the rotation")
+        starts.append(start)
+        ends.append(end)
+        between.append(_standard_error(after))
+        images.append(end / start * evidence.count(*key)[1])
+    if len(starts) == 1:
+        (start,), (end,) = starts, ends
+        spread = math.hypot(between[0], images[0]) / start
+        return Effect(1 - end / start, spread, f"{start:.0f} to {end:.1f} ({end / start - 1:+.0%})")
+    falls = 1 - np.divide(ends, starts)
+    # All are dissected with the same images: more networks do not average that part away.
+    error = np.sqrt(np.mean(np.divide(images, starts) ** 2))
+    text = f"{np.mean(starts):.1f} to {np.mean(ends):.1f} ({-falls.mean():+.0%}), mean of networks"
+    return Effect(float(falls.mean()), math.hypot(_standard_error(falls), error), text)
 
 
 def rotation_accuracy(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Return the change of the linear probe's accuracy by a full rotation.
 
-    Spread: between random rotations. The network's own accuracy does not change by construction
-    and is no evidence.
+    Spread: between random rotations, or else between networks if several are rotated. The network's
+    own accuracy does not change by construction and is no evidence.
     """
-    if evidence.rotation is None:
+    if not evidence.rotations:
         return None
-    if not _rotated_fully(evidence.rotation):
+    if not all(map(_rotated_fully, evidence.rotations.values())):
         return NOT_ROTATED_FULLY
-    before, after = _rotated(evidence.rotation, "probe_accuracy")
-    if np.isnan([before, after]).any():
+    pairs = [_rotated(table, "probe_accuracy") for table in evidence.rotations.values()]
+    if any(np.isnan(pair).any() for pair in pairs):
         return NO_PROBE
-    text = f"linear probe {before.mean():.3f} to {after.mean():.3f}"
-    return Effect(float((after - before).mean()), _standard_error(after - before), text)
+    changes = [after - before for before, after in pairs]
+    spread = changes[0] if len(changes) == 1 else np.array([one.mean() for one in changes])
+    first, last = (np.mean([pair[i].mean() for pair in pairs]) for i in (0, 1))
+    text = f"linear probe {first:.3f} to {last:.3f}"
+    return Effect(float(spread.mean()), _standard_error(spread), text)
 
 
 def growth(evidence: Evidence, claim: Mapping) -> Effect | None:
