@@ -5,12 +5,14 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.jobs.results import read_result
 from dissection.report.run_page import report_page
+from dissection.scoring.detectors import chance_note
 from dissection.scoring.notes import firing_note, reach_note
 
 PACKAGES = (
@@ -44,7 +46,7 @@ def main() -> None:
         params.configuration_files,
         params.overrides,
         [
-            (*page, firing_note(units["cannot_fire"]))
+            (*page, unit_note(units, params.iou_threshold))
             for page, units in zip(params.unit_pages, layers, strict=True)
         ],
         left_out(files.missing, params.networks),
@@ -55,6 +57,12 @@ def main() -> None:
     with whole_file(snakemake.output.report) as path:
         path.write_text(page, encoding="utf-8")
     log.info("%d figures, %.1f MB", len(figures), len(page) / 1e6)
+
+
+def unit_note(units: pd.DataFrame, iou_threshold: float) -> str:
+    """Return what is to be said of a layer's units, if anything."""
+    notes = (chance_note(units, iou_threshold), firing_note(units["cannot_fire"]))
+    return " ".join(filter(None, notes))
 
 
 def left_out(notes: list[str], networks: list[tuple[str, list[str]]]) -> list[tuple[str, str]]:

@@ -8,9 +8,10 @@ from dissection.jobs.files import whole_file
 from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
 from dissection.scoring.bootstrap import bootstrap_detectors
-from dissection.scoring.detectors import PUBLISHED_RULE, count_detectors
+from dissection.scoring.detectors import PUBLISHED_RULE, chance_note, count_detectors
 from dissection.scoring.iou import unit_table
 from dissection.scoring.notes import firing_note
+from dissection.scoring.permutations import p_values
 from dissection.scoring.tally import Tally
 
 
@@ -25,6 +26,12 @@ def main() -> None:
     silent = json.loads(Path(snakemake.input.cannot_fire).read_text(encoding="utf-8"))
     units = unit_table(tally, store.names, store.primary)
     units["cannot_fire"] = [silent.get(str(unit), "") for unit in units["unit"]]
+    if folders := snakemake.input.permuted:
+        permuted = (
+            Tally.load_sum(f"{folder}/{number}.npz" for folder in folders)
+            for number in range(1, params.permutations + 1)
+        )
+        units["p_value"] = p_values(tally, permuted, store.primary)[units["unit"] - 1]
     counts = ["rule", "category", "units", "unique"]
     detectors = (
         count_detectors(units, params.iou_threshold)[counts]
@@ -53,6 +60,8 @@ def main() -> None:
     published = detectors[detectors["rule"] == PUBLISHED_RULE]
     total = published[published["category"] == "total"].iloc[0]
     log.info("%d unique detectors, %d units", total["unique"], total["units"])
+    if note := chance_note(units, params.iou_threshold):
+        log.info("%s", note)
     if note := firing_note(units["cannot_fire"]):
         log.warning("%s", note)
 

@@ -1,5 +1,7 @@
 """Draw unique detectors and accuracies against the rotation of a layer's basis."""
 
+import pandas as pd
+
 from dissection.categories import use_categories
 from dissection.figures.curves import category_curves
 from dissection.figures.style import save
@@ -10,17 +12,19 @@ from dissection.jobs.results import read_result
 def main() -> None:
     use_categories(snakemake.params.categories)
     params = snakemake.params
-    table = read_result(snakemake.input.rotation)
+    tables = [read_result(file) for file in snakemake.input.rotation]
+    table = pd.concat(tables, ignore_index=True)
     published = read_result(snakemake.input.published).iloc[0]
     totals = table[table["category"] == "total"]
     start = totals.loc[totals["alpha"] == totals["alpha"].min(), "unique"].mean()
     bases = table["seed"].nunique()
+    others = f" and {len(tables) - 1} others," if len(tables) > 1 else ""
     figure, drawn = category_curves(
         "alpha",
         table,
         {"network": "accuracy", "linear probe": "probe_accuracy"},
         x_label="Rotation α, from the network's own basis (0) to a random one (1)",
-        title=f"{params.title} {params.layer}, rotated towards {bases} random bases",
+        title=f"{params.title}{others} {params.layer}, rotated towards {bases} random bases",
         reference=(
             published["alpha"],
             start * (1 + published["unique_change"]),

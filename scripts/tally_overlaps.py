@@ -1,12 +1,16 @@
 """Count the pixels that binary maps and labels share, in one shard of the images."""
 
+from functools import partial
+
 import numpy as np
 
 from dissection.activations.files import open_layer
 from dissection.activations.shards import shard_ranges
 from dissection.categories import use_categories
-from dissection.jobs.logs import log, logged
+from dissection.jobs.files import whole_folder
+from dissection.jobs.logs import log, logged, progress
 from dissection.labels.store import LabelStore
+from dissection.scoring.permutations import permuted_images
 from dissection.scoring.tally import tally_overlaps
 
 
@@ -18,19 +22,24 @@ def main() -> None:
     images = shard_ranges(len(store), params.shards, params.batch_size)[
         int(snakemake.wildcards.shard)
     ]
+    tally = partial(
+        tally_overlaps,
+        activations,
+        np.load(snakemake.input.thresholds),
+        store,
+        geometry,
+        first_image=images.start,
+        threads=snakemake.threads,
+    )
     # The control: every image with the labels of another one, drawn once for the whole data set.
     shuffled = np.random.default_rng(params.seed).permutation(len(store))
     for labels, target in ((None, snakemake.output.tally), (shuffled, snakemake.output.chance)):
-        tally_overlaps(
-            activations,
-            np.load(snakemake.input.thresholds),
-            store,
-            geometry,
-            first_image=images.start,
-            blocks=params.blocks,
-            label_images=labels,
-            threads=snakemake.threads,
-        ).save(target)
+        tally(blocks=params.blocks, label_images=labels).save(target)
+    for target in snakemake.output.permuted:
+        with whole_folder(target) as folder:
+            for number in progress(range(1, params.permutations + 1), "permutations"):
+                labels = permuted_images(len(store), params.seed, number)
+                tally(label_images=labels).save(folder / f"{number}.npz")
     log.info("%d images, %d units", len(images), activations.shape[1])
 
 

@@ -337,10 +337,27 @@ class Run:
         """Return the table of a rotated layer."""
         return f"{self.results}/rotation/{network}/{layer_file_name(layer)}/rotation.csv"
 
-    def rotations(self) -> list[str]:
-        """Return the table of the layer that slide 9 shows, if it shows one."""
-        shown = self.config["figures"].get("slide09_rotation")
-        return [self.rotation(shown["network"], shown["layer"])] if shown else []
+    def rotated(self, options: Mapping[str, Any] | None = None) -> list[tuple[str, str]]:
+        """Return network and layer of all that slide 9 shows, or would show with these options."""
+        shown = options or self.config["figures"].get("slide09_rotation")
+        names = dict.fromkeys([shown["network"], *shown["repeats"]]) if shown else []
+        return [(name, shown["layer"]) for name in names]
+
+    def rotations(self, options: Mapping[str, Any] | None = None) -> list[str]:
+        """Return the tables of these layers."""
+        return [self.rotation(*pair) for pair in self.rotated(options)]
+
+    def bars(self, options: Mapping[str, Any]) -> list[list[int]]:
+        """Return which of a figure's networks are one bar: those that differ in their seed alone.
+
+        Each is one by itself where the figure's options say so.
+        """
+        bars: dict[str, list[int]] = {}
+        for place, name in enumerate(options["networks"]):
+            entry = {k: v for k, v in self.training(name).items() if k not in {"seed", "snapshots"}}
+            key = repr(entry) if options["seeds"] == "mean" else name
+            bars.setdefault(key, []).append(place)
+        return list(bars.values())
 
     def training_table(self, network: str) -> str:
         """Return the loss and the accuracy of a training, over its iterations."""
@@ -383,8 +400,7 @@ class Run:
         found = {(name, self.layers(name)[-1]) for name in names}
         for name in groups.get("baseline", [])[:1]:
             found |= {(name, layer) for layer in self.layers(name)}
-        if rotated := self.config["figures"].get("slide09_rotation"):
-            found.add((rotated["network"], rotated["layer"]))
+        found |= set(self.rotated())
 
         order = list(self.config["networks"])
 
@@ -394,6 +410,17 @@ class Run:
             return order.index(name), network, self.layers(name).index(layer)
 
         return sorted(found, key=rank)
+
+    def compared_by_claims(self) -> list[str]:
+        """Return the networks, of those that claims name, that are trained at all, in order."""
+        named = {name for group in self.config.get("claims", {}).values() for name in group}
+        return [name for name in self.config["networks"] if name in named and self._learns(name)]
+
+    def _learns(self, name: str) -> bool:
+        if "trained" not in self.network(name):
+            return False
+        settings = self.training(name)["training"]
+        return settings.get("iterations", settings.get("epochs")) > 0
 
 
 def _shown(
@@ -405,6 +432,8 @@ def _shown(
         if figure == "slide06_agreement":
             shown = [name for name in shown if "released" in networks[name]]
         return {**options, "networks": shown} if shown else None
+    if "repeats" in options:
+        options = {**options, "repeats": [name for name in options["repeats"] if name in networks]}
     return options if options.get("network") in {None, *networks} else None
 
 

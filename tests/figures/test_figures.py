@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
@@ -25,7 +26,15 @@ from dissection.figures.darkening import darken_outside
 from dissection.figures.dataset import dataset_samples
 from dissection.figures.detectors import detector_bars
 from dissection.figures.masked import enlarge
-from dissection.figures.panels import COLUMNS, Panel, detector_table, published_table, with_bars
+from dissection.figures.panels import (
+    COLUMNS,
+    Panel,
+    complete,
+    detector_table,
+    mean_counts,
+    published_table,
+    with_bars,
+)
 from dissection.figures.samples import Sample, choose_samples, dominant_labels
 from dissection.figures.segments import mean_colors, place_name, segment_colors
 from dissection.figures.style import readable_on, save, spread
@@ -306,6 +315,46 @@ def test_detector_table_takes_one_rule_and_one_count():
     table = detector_table({"conv5": counts}, "per_category", "unique")
     assert table.to_numpy().tolist() == [["conv5", "total", 4, 2, 8, 1]]
     assert list(table.columns) == COLUMNS
+
+
+def counts_of(*unique):
+    """A network's table: unique detectors of two categories and their total."""
+    table = pd.DataFrame({"rule": "per_category", "category": ["object", "part", "total"]})
+    table["unique"] = [*unique, sum(unique)]
+    table["units"] = 2 * table["unique"]
+    for value in ("units", "unique"):
+        table[f"{value}_low"], table[f"{value}_high"] = 0.0, 99.0
+        table[f"chance_{value}"] = unique[0]
+    return table
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=5))
+def test_mean_counts_have_the_interval_of_student_s_t(unique):
+    tables = [counts_of(*network) for network in unique]
+    found = mean_counts(tables)
+    if len(tables) == 1:
+        assert found is tables[0]
+        return
+    for value in ("units", "unique"):
+        for row in range(3):
+            values = [int(table.loc[row, value]) for table in tables]
+            mean = sum(values) / len(values)
+            variance = sum((x - mean) ** 2 for x in values) / (len(values) - 1)
+            reach = scipy.stats.t.ppf(0.975, len(values) - 1) * (variance / len(values)) ** 0.5
+            assert found.loc[row, value] == pytest.approx(mean)
+            assert found.loc[row, f"{value}_low"] == pytest.approx(max(mean - reach, 0), abs=1e-9)
+            assert found.loc[row, f"{value}_high"] == pytest.approx(mean + reach)
+        assert found[f"chance_{value}"].iloc[0] == pytest.approx(np.mean([n for n, _ in unique]))
+    # They can be drawn: categories still add up to the total.
+    panel = Panel(detector_table({"mean": found}, "per_category", "unique"), "Unique")
+    assert complete(panel.table)["value"].iloc[-1] == pytest.approx(found["unique"].iloc[-1])
+
+
+def test_means_are_printed_with_one_decimal():
+    bars = bars_table({"a": [31.75, 0, 0, 0, 0, 0], "b": [40, 0, 0, 0, 0, 0]})
+    figure, _ = detector_bars([Panel(bars, "Unique")], "Detectors", horizontal=True, seeds=True)
+    totals = [text.get_text() for text in figure.axes[0].texts if text.get_gid() == "total"]
+    assert totals == ["31.8", "40"]
 
 
 def test_published_counts_add_up_to_the_paper_s():

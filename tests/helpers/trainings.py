@@ -14,7 +14,7 @@ from dissection.training.train import train
 SETTINGS = {
     **{"batch_size": 8, "threads": 1, "mixed_precision": False, "checkpoint_iterations": 5000},
     **{"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 1e-4, "momentum": 0.9},
-    **{"schedule": "one_cycle", "step_size": 100_000},
+    **{"schedule": "one_cycle", "step_size": 100_000, "patience": 5},
 }
 
 

@@ -1,5 +1,6 @@
 """Claims: measures against hand-computed numbers, verdicts against their definition."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -22,6 +23,7 @@ from dissection.report.claims import (
     read_claims,
     verdict,
 )
+from dissection.report.groups import Accuracy
 
 CLAIMS = read_claims(ROOT / "workflow/claims.yaml")
 finite = st.floats(-1e3, 1e3)
@@ -46,8 +48,7 @@ def evidence(baseline=(10, 12, 11, 15), error=0.0, rotation=None, **others):
         detectors={(name, "conv5"): detectors(error, object=n) for name, n in counts.items()},
         layers={name: ["conv5"] for name in counts},
         groups={"baseline": SEEDS[: len(baseline)]} | {name: [name] for name in others},
-        rotation=rotation,
-        rotated=("a", "conv5"),
+        rotations={} if rotation is None else {("a", "conv5"): rotation},
     )
 
 
@@ -99,6 +100,27 @@ def test_difference_of_groups():
     assert found.measured == "12.0 against 2.0"
 
 
+def test_difference_of_groups_with_several_networks_each():
+    found = evidence(error=1.0, one=2, two=6)
+    found.groups["untrained"] = ["one", "two"]
+    effect = measure("difference", found, more="baseline", fewer="untrained")
+    seeds, others = np.var([10, 12, 11, 15], ddof=1), np.var([2, 6], ddof=1)
+    assert (effect.size, effect.measured) == (12 - 4, "12.0 against 4.0")
+    assert effect.spread == pytest.approx(math.sqrt(seeds / 4 + others / 2 + 1 + 1))
+
+
+def test_a_confounded_comparison_is_named_and_judged_as_without():
+    shares = dict(zip((*SEEDS, "wide"), (0.5, 0.51, 0.49, 0.5, 0.6), strict=True))
+    accuracies = {name: Accuracy("scene", share, 640) for name, share in shares.items()}
+    plain = evidence(wide=30)
+    known = dataclasses.replace(plain, accuracies=accuracies)
+    tables = [judge(CLAIMS, found).set_index("id") for found in (plain, known)]
+    assert tables[1].loc["width", "confounded"] == "held-out accuracy 60.0 % against 50.0 %"
+    assert list(tables[0]["confounded"]) == ["", "", ""]
+    assert set(tables[1].drop("width")["confounded"]) == {""}
+    pd.testing.assert_frame_equal(*(table.drop(columns="confounded") for table in tables))
+
+
 def test_difference_counts_the_categories_asked_for():
     found = measure(
         "difference", evidence(wide=20), more="wide", fewer="baseline", categories=["texture"]
@@ -138,6 +160,29 @@ def test_rotation_falls_by_the_mean_over_rotations():
     accuracy = measure("rotation_accuracy", found)
     assert accuracy.size == pytest.approx(-0.01)
     assert accuracy.spread == pytest.approx(np.std([0.01, -0.03], ddof=1) / math.sqrt(2))
+
+
+def test_several_networks_are_rotated():
+    tables = {
+        "a": rotation_table([(20, 15, 8), (20, 12, 12)], [(0.5, 0.5, 0.51), (0.5, 0.5, 0.47)]),
+        "b": rotation_table([(10, 9, 2), (10, 9, 4)], [(0.4, 0.4, 0.43), (0.4, 0.4, 0.41)]),
+        "c": rotation_table([(30, 9, 12), (30, 9, 6)], [(0.6, 0.4, 0.6), (0.6, 0.4, 0.6)]),
+    }
+    rotations = {(name, "conv5"): table for name, table in tables.items()}
+    found = dataclasses.replace(evidence((20, 10, 30), error=2.0), rotations=rotations)
+    fall = measure("rotation_fall", found)
+    falls = [1 - 10 / 20, 1 - 3 / 10, 1 - 9 / 30]
+    images = [10 / 20 * 2 / 20, 3 / 10 * 2 / 10, 9 / 30 * 2 / 30]
+    assert fall.size == pytest.approx(sum(falls) / 3)
+    squared = sum((one - fall.size) ** 2 for one in falls) / 2 / 3
+    squared += sum(error**2 for error in images) / 3
+    assert fall.spread == pytest.approx(squared**0.5)
+    assert fall.measured == "20.0 to 7.3 (-63%), mean of networks"
+    accuracy = measure("rotation_accuracy", found)
+    changes = [-0.01, 0.02, 0]
+    assert accuracy.size == pytest.approx(sum(changes) / 3)
+    squared = sum((one - accuracy.size) ** 2 for one in changes) / 2 / 3
+    assert accuracy.spread == pytest.approx(squared**0.5)
 
 
 def test_rotation_without_a_probe_is_judged_by_its_detectors_alone(tmp_path):
@@ -223,6 +268,11 @@ def test_shipped_claims_quote_the_published_table():
     assert f" {weakly.min()} to {weakly.max()} (" in text["supervision_none"]
     assert text["width"].startswith(str(total["caffe_reference_places365_GAP"]))
     assert f"against {total['caffe_reference_places365']} (" in text["width"]
+    places205 = published.set_index("network").loc["caffe_reference_places205"]
+    both = places205["unique_object"] + places205["unique_part"]
+    assert f"; {both} unique object and part detectors" in text["emergence"]
+    rotation = pd.read_csv(ROOT / "workflow/published/rotation.csv").loc[0, "unique_change"]
+    assert text["axis_alignment"].startswith(f"{-rotation:.0%}".replace("%", " %"))
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ def made_up_claims():
                 "spread": (1.234, float("nan"), float("nan"))[i],
                 "criterion": "effect > 2 spread",
                 "verdict": verdict,
+                "confounded": (f"accuracy 1 % {EVIL}", "", "")[i],
                 "figure": ("slide08_networks", "slide08_networks", "slide09_rotation")[i],
             }
         )
@@ -478,6 +479,11 @@ def test_a_template_that_asks_for_an_unknown_value_is_an_error():
     assert render("{{ a }}", a="<&'\"") == "&lt;&amp;&#39;&#34;"
 
 
+def beside(claim):
+    """What stands beside a claim's verdict."""
+    return f" confounded: {claim['confounded']}" if claim["confounded"] else ""
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory):
     return write_report(tmp_path_factory.mktemp("pages") / "report.html", made_up_claims())
@@ -488,9 +494,8 @@ def test_report(report, width, browser):
     with open_page(report, width, browser=browser) as (page, problems):
         assert fits(page)
         assert page.inner_text("h1") == f"Network Dissection, replicated: run {QUOTES}"
-        assert "Of 3 claims 1 are replicated, 1 are not, 1 are inconclusive." in page.inner_text(
-            "p"
-        )
+        summary = "Of 3 claims 1 are replicated, 1 are not, 1 are inconclusive. Of 1 the comparison"
+        assert f"{summary} is confounded." in page.inner_text("p")
         assert [h.inner_text() for h in page.query_selector_all("h2")] == [
             "The slides' claims",
             *(title for title, *_ in FIGURES.values()),
@@ -509,7 +514,7 @@ def test_report(report, width, browser):
         effects = ["+22.7 ± 1.2", "-0.0123 ± ?", ""]
         assert rows == [
             [str(c[k]) for k in ("slide", "statement", "published", "measured")]
-            + [effect, c["criterion"], c["verdict"]]
+            + [effect, c["criterion"], c["verdict"] + beside(c)]
             for c, effect in zip(made_up_claims().to_dict("records"), effects, strict=True)
         ]
         marks = page.evaluate(
@@ -525,6 +530,9 @@ def test_report(report, width, browser):
         assert [f.query_selector_all(".verdict") != [] for f in figures] == [False, False, True]
         assert [f.get_attribute("class") == "column" for f in figures] == [False, True, False]
         assert figures[2].inner_text().count("Paper: 79") == 2
+        assert page.locator("figure .confounded").all_inner_texts() == [
+            beside(made_up_claims().loc[0]).strip()
+        ]
         # Everything about rerunning.
         again = "--cores 2 --configfile config/smoke.yaml --config run=x"
         assert page.inner_text("#rerun + pre") == f"snakemake {again}"

@@ -1,11 +1,13 @@
 """Indexing a folder of images: both layouts, and what is wrong with others."""
 
+import numpy as np
 import pandas as pd
 import pytest
 import torchvision
 from photographs import CLASSES, class_folders, places365
 
 from dissection.errors import InputError
+from dissection.training.held_out import count_held_out
 from dissection.training.image_folder import index_images
 
 
@@ -34,6 +36,13 @@ def test_class_folders_as_torchvision_reads_them(tmp_path, index):
         )
         found = table[table["part"] == part]
         assert sorted(zip(found["image"], found["label"], strict=True)) == sorted(expected.samples)
+
+
+def test_held_out_images_are_counted_in_either_kind_of_training_set(tmp_path, index):
+    _, table = index(class_folders(tmp_path / "photos"))
+    assert count_held_out(tmp_path / "index") == (table["part"] == "held_out").sum() > 0
+    np.save(tmp_path / "held_out_labels.npy", np.zeros(7, np.int64))
+    assert count_held_out(tmp_path) == 7
 
 
 @pytest.mark.parametrize("size", ["256", "large"])

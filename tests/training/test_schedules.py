@@ -5,9 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.optim.lr_scheduler import OneCycleLR
 
-from dissection.training.schedules import make_optimizer, make_schedule, one_cycle
+from dissection.training.schedules import Plateau, make_optimizer, make_schedule, one_cycle
+from dissection.training.settings import certain_iterations
 
 
 def test_one_cycle_rises_then_falls():
@@ -81,3 +84,51 @@ def test_adamw():
     )
     assert isinstance(optimizer, torch.optim.AdamW)
     assert optimizer.defaults["weight_decay"] == 0.2
+
+
+def plateaus_by_definition(accuracies, patience, images):
+    """The learning rate of each epoch, up to the one that ends the training."""
+    found, rate, best, without = [], 1.0, None, 0
+    for accuracy in accuracies:
+        found.append(rate)
+        if best is None or accuracy > best + math.sqrt(best * (1 - best) / images):
+            best, without = accuracy, 0
+        else:
+            without += 1
+        if without == patience:
+            rate, without = rate / 10, 0
+        if rate < 1 / 500:
+            break
+    return found
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=1, max_size=60),
+    st.integers(1, 6),
+    st.sampled_from([30, 600, 10**6]),
+)
+def test_plateaus_are_those_of_the_definition(right, patience, images):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule, found = Plateau(optimizer, patience, images), []
+    for accuracy in (count / 30 for count in right):
+        if schedule.over:
+            break
+        found.append(optimizer.param_groups[0]["lr"])
+        kept = schedule.state_dict()  # as at an interruption
+        schedule = Plateau(optimizer, patience, images)
+        schedule.load_state_dict(kept)
+        schedule.step(accuracy)
+    expected = plateaus_by_definition([count / 30 for count in right], patience, images)
+    assert found == pytest.approx(expected, rel=1e-12)
+    settings = {"batch_size": 1, "epochs": len(right), "schedule": "plateau", "patience": patience}
+    assert len(found) >= certain_iterations(settings, images=1)
+
+
+def test_no_training_ends_before_what_is_certain():
+    schedule = Plateau(torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0), 4, 100)
+    epochs = 0
+    while not schedule.over:
+        schedule.step(0.5)
+        epochs += 1
+    settings = {"batch_size": 2, "epochs": 99, "schedule": "plateau", "patience": 4}
+    assert epochs * 5 == certain_iterations(settings, images=11)

@@ -160,6 +160,43 @@ def test_iterations_instead_of_epochs(data, undisturbed, tmp_path):
     pd.testing.assert_frame_equal(table, undisturbed[2])
 
 
+# The accuracy never rises: steps are too small to change anything.
+FLAT = SPEC["training"] | {"schedule": "plateau", "patience": 2, "learning_rate": 1e-12}
+FLAT = SPEC | {"training": FLAT | {"epochs": 50}, "batch_norm": False}
+
+
+@pytest.fixture(scope="module")
+def flat(data, tmp_path_factory):
+    return run(data, tmp_path_factory.mktemp("flat"), FLAT)
+
+
+def test_training_ends_when_the_accuracy_has_stopped_rising(flat):
+    _, table = flat
+    assert list(table["iteration"]) == [0, 3, *(STEPS * epoch for epoch in range(1, 8))]
+    rates = table["learning_rate"].iloc[2:] * 1e12
+    assert list(rates) == pytest.approx([1] * 3 + [0.1] * 2 + [0.01] * 2)
+
+
+@pytest.mark.parametrize("stop", [14, 27])
+def test_interrupted_training_ends_at_the_same_plateau(data, flat, tmp_path, stop):
+    trainings.run_interrupted(FLAT, data, tmp_path, stop)
+    weights, table = run(data, tmp_path, FLAT)
+    assert equal(weights, flat[0])
+    pd.testing.assert_frame_equal(table, flat[1])
+
+
+def test_a_training_may_end_before_its_plateaus(data, tmp_path, caplog):
+    rising = SPEC | {"training": SPEC["training"] | {"schedule": "plateau", "epochs": 2}}
+    _, table = run(data, tmp_path, rising)
+    assert table["iteration"].iloc[-1] == 2 * STEPS
+    assert "has not stopped rising: raise training.epochs" in caplog.text
+
+
+def test_snapshot_that_a_plateau_may_forestall_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match=r"after 29 iterations, but .* may have only 28"):
+        run(data, tmp_path, FLAT | {"snapshots": [28, 29]})
+
+
 @pytest.mark.parametrize("stop", [2, 4, 7, 12])
 def test_checkpoints_within_an_epoch_change_nothing(data, undisturbed, tmp_path, stop):
     spec = SPEC | {"training": SPEC["training"] | {"checkpoint_iterations": 2}}

@@ -215,6 +215,48 @@ def test_layers_that_claims_look_at():
     assert run().shown_snapshots() == []
 
 
+def test_networks_whose_accuracies_claims_compare():
+    assert run().compared_by_claims() == ["net", "net.2"]
+    assert run(claims={"untrained": ["own"]}).compared_by_claims() == []
+    for short in ({"epochs": 0}, {"iterations": 0}):
+        untrained = changed("net", trained={"training": short})
+        assert untrained.compared_by_claims() == ["net.2"]
+    assert changed("net", trained={"training": {"iterations": 5}}).compared_by_claims()[0] == "net"
+
+
+def seeds():
+    """A run with networks that differ in their seed, or in more."""
+    networks = {
+        f"{name}{seed}": {"layers": ["conv5"], "trained": {**options, "seed": seed}}
+        for name, options in (("a", {"snapshots": []}), ("b", {"dropout": 0}))
+        for seed in (1, 2)
+    } | {"more": {"layers": ["conv5"], "trained": {"training": {"epochs": 3}}}}
+    rotated = {"network": "a2", "layer": "conv5", "repeats": ["b1", "a2", "a1"]}
+    shown = {"networks": ["a1", "b1", "more", "b2", "a2"]}
+    figures = {
+        "slide09_rotation": rotated,
+        "slide10_regularization": shown | {"seeds": "mean"},
+        "slide12_width": shown,
+    }
+    return run(networks=networks, figures=figures, claims={})
+
+
+def test_networks_that_differ_in_their_seed_alone_can_be_one_bar():
+    r, options = seeds(), seeds().config["figures"]
+    assert r.bars(options["slide10_regularization"]) == [[0, 4], [1, 3], [2]]
+    assert r.bars(options["slide12_width"]) == [[0], [1], [2], [3], [4]]
+
+
+def test_rotated_layers():
+    names = ["a2", "b1", "a1"]
+    assert seeds().rotated() == [(name, "conv5") for name in names]
+    assert seeds().rotations() == [f"results/a/rotation/{n}/conv5/rotation.csv" for n in names]
+    assert set(seeds().judged_layers()) == {(name, "conv5") for name in names}
+    assert run().rotated() == []
+    left = seeds().of({name: seeds().network(name) for name in ("a1", "a2")})
+    assert left.rotated() == [("a2", "conv5"), ("a1", "conv5")]
+
+
 # ---- networks that cannot be had ---------------------------------------------------------------
 
 ELSEWHERE = {
@@ -231,7 +273,7 @@ SHOWN = {
     "slide06_unit_detectors": {"network": "zoo", "layer": "conv5", "units": []},
     "slide06_agreement": {"networks": ["zoo"]},
     "slide08_networks": {"networks": ["tv", "net", "zoo"]},
-    "slide09_rotation": {"network": "net", "layer": "conv5"},
+    "slide09_rotation": {"network": "net", "layer": "conv5", "repeats": []},
 }
 
 

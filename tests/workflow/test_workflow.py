@@ -182,6 +182,31 @@ def test_cores_and_shards_change_no_table(finished, tmp_path):
     assert tables(folder) == tables(finished)
 
 
+def test_p_values_are_a_column_more_whatever_the_shards(copy, finished):
+    target = "results/smoke/dissection/untrained/conv5/units.csv"
+    found = []
+    for count in (2, 1):
+        config = read_config(finished)
+        config["dissection"] |= {"permutations": 19, "shards": count}
+        write_config(copy, config)
+        result = snakemake(copy, target)
+        assert result.returncode == 0, result.stdout
+        found.append((copy / target).read_bytes())
+    assert found[0] == found[1]
+    units, default = (
+        pd.read_csv(folder / target, dtype=str, keep_default_na=False)
+        for folder in (copy, finished)
+    )
+    assert list(units.columns) == [*default.columns, "p_value"]
+    pd.testing.assert_frame_equal(units.drop(columns="p_value"), default)
+    reached = units["p_value"].astype(float) * 20
+    assert reached.between(1, 20).all()
+    assert (reached == reached.round()).all()
+    assert (reached[units["score"] == "0.0"] == 20).all()
+    log = copy / "results/smoke/logs/score_units/untrained/conv5.log"
+    assert "units that detect a concept have p < 0.05." in log.read_text()
+
+
 def test_failed_shard_is_computed_again_alone(copy, finished):
     config = read_config(copy)
     config["dissection"]["shards"] = 3

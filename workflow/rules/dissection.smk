@@ -1,6 +1,10 @@
 # From: a data set, its packed labels, a network. Makes: units.csv and detectors.csv of each layer,
 # and how its units compare with released ones.
 
+# Off: 0. Tallies with permuted labels are kept like the others, for another score of them.
+PERMUTATIONS = DISSECTION["permutations"]
+PERMUTED = [f"{LAYER}/tally/{{shard}}-permuted"] if PERMUTATIONS else []
+
 # The activations of all shards.
 SHARDS = expand(
     f"{RESULTS}/activations/{{network}}/{{shard}}",
@@ -126,6 +130,7 @@ rule tally_overlaps:
     output:
         tally=f"{LAYER}/tally/{{shard}}.npz",
         chance=f"{LAYER}/tally/{{shard}}-chance.npz",
+        permuted=[directory(folder) for folder in PERMUTED],
     log:
         f"{LOGS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.log",
     benchmark:
@@ -135,12 +140,13 @@ rule tally_overlaps:
     threads: DISSECTION["threads"]
     resources:
         mem_mb=memory(2000, SIZES.tally),
-        runtime=minutes(60),
+        runtime=minutes(60 + PERMUTATIONS),
     params:
         categories=COLOURLESS,
         shards=DISSECTION["shards"],
         batch_size=DISSECTION["batch_size"],
         blocks=DISSECTION["bootstrap_blocks"],
+        permutations=PERMUTATIONS,
         seed=DISSECTION["seed"],
     script:
         script_path("tally_overlaps")
@@ -159,6 +165,7 @@ rule score_units:
             shard=range(DISSECTION["shards"]),
             allow_missing=True,
         ),
+        permuted=expand(PERMUTED, shard=range(DISSECTION["shards"]), allow_missing=True),
         cannot_fire=rules.compute_thresholds.output.cannot_fire,
         labels=rules.pack_labels.output.labels,
         code=code("score_units"),
@@ -178,6 +185,7 @@ rule score_units:
         categories=COLOURLESS,
         iou_threshold=DISSECTION["iou_threshold"],
         bootstrap_samples=DISSECTION["bootstrap_samples"],
+        permutations=PERMUTATIONS,
         seed=DISSECTION["seed"],
     script:
         script_path("score_units")

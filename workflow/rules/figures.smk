@@ -80,7 +80,7 @@ FIGURES = {
     "slide09_rotation": dict(
         title="Slide 9: unique detectors and accuracies against the rotation of the basis",
         inputs=lambda options: dict(
-            rotation=RUN.rotation(options["network"], options["layer"]),
+            rotation=RUN.rotations(options),
             published=shipped("workflow/published/rotation.csv"),
         ),
         params=lambda options: dict(
@@ -93,6 +93,7 @@ FIGURES = {
         inputs=lambda options: RUN.compared(options["networks"]),
         params=lambda options: dict(
             titles=RUN.titles(options["networks"]),
+            bars=RUN.bars(options),
             heading="Regularization: detectors in the last convolutional layer (accuracy)",
         ),
     ),
@@ -118,6 +119,7 @@ FIGURES = {
         inputs=lambda options: RUN.compared(options["networks"]),
         params=lambda options: dict(
             titles=RUN.titles(options["networks"]),
+            bars=RUN.bars(options),
             heading="Initialization: detectors in the last convolutional layer (accuracy)",
         ),
     ),
@@ -127,6 +129,7 @@ FIGURES = {
         inputs=lambda options: RUN.compared(options["networks"]),
         params=lambda options: dict(
             titles=RUN.titles(options["networks"]),
+            bars=RUN.bars(options),
             heading="Width: detectors in the last convolutional layer (accuracy)",
         ),
     ),

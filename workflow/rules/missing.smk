@@ -79,5 +79,5 @@ def of_figure(figure, value):
     options = CONFIG["figures"][figure]
     return of_found(
         lambda run: value(run.config["figures"].get(figure, options)),
-        options.get("networks", []),
+        options.get("networks", options.get("repeats", [])),
     )

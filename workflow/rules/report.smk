@@ -3,6 +3,8 @@
 
 # The networks that claims look at.
 JUDGED = {network.partition("@")[0] for network, _ in RUN.judged_layers()}
+# Those whose accuracies they compare, each with what it learned from.
+LEARNED = {name: RUN.training_set(name) for name in RUN.compared_by_claims()}
 
 
 rule judge_claims:
@@ -16,6 +18,8 @@ rule judge_claims:
             JUDGED,
         ),
         rotation=of_found(lambda run: run.rotations(), JUDGED),
+        training=[RUN.training_table(name) for name in LEARNED],
+        training_sets=list(LEARNED.values()),
         code=code("judge_claims"),
     output:
         claims=report(
@@ -34,10 +38,9 @@ rule judge_claims:
         categories=COLOURLESS,
         layers=of_found(lambda run: run.judged_layers(), JUDGED),
         groups=of_found(lambda run: run.config.get("claims", {}), JUDGED),
-        rotated=of_found(
-            lambda run: run.config["figures"].get("slide09_rotation"), JUDGED
-        ),
+        rotated=of_found(lambda run: run.rotated(), JUDGED),
         iterations=RUN.shown_snapshots(),
+        learned={name: RUN.training(name)["task"] for name in LEARNED},
     script:
         script_path("judge_claims")
 

@@ -23,7 +23,7 @@ from dissection.networks.sources import (
     source_of,
 )
 from dissection.training.layer_names import layer_names, layer_units
-from dissection.training.settings import last_iteration, own_settings
+from dissection.training.settings import certain_iterations, own_settings
 
 # Figures that show the accuracies of their networks, which only a training here measures.
 WITH_ACCURACY = ("slide10_regularization", "slide12_initialization", "slide12_width")
@@ -212,7 +212,7 @@ def _reference_problems(config: dict) -> Iterator[str]:
             if name not in networks:
                 yield missing(f"claims.{group}", name)
     for figure, options in config["figures"].items():
-        for key in ("network", "networks"):
+        for key in ("network", "networks", "repeats"):
             names = options.get(key, [])
             for name in [names] if isinstance(names, str) else names:
                 if name not in networks:
@@ -269,7 +269,7 @@ def _training_problems(config: dict) -> Iterator[str]:
             continue
         trained = network["trained"]
         settings = own_settings(config["training"], trained["training"])
-        last, batch_size = last_iteration(settings, images), settings["batch_size"]
+        last, batch_size = certain_iterations(settings, images), settings["batch_size"]
         if images < batch_size and settings.get("iterations", settings["epochs"]):
             yield (
                 f"training_set.images: {images} images are fewer than one batch of {batch_size}, "
@@ -277,7 +277,8 @@ def _training_problems(config: dict) -> Iterator[str]:
             )
         late = [iteration for iteration in trained["snapshots"] if iteration > last]
         if late:
+            sure = " that is certain" if settings["schedule"] == "plateau" else ""
             yield (
-                f"networks.{name}.trained.snapshots: {late[0]} lies beyond the last iteration, "
-                f"{last}. There are {images // batch_size} iterations in an epoch."
+                f"networks.{name}.trained.snapshots: {late[0]} lies beyond the last iteration"
+                f"{sure}, {last}. There are {images // batch_size} iterations in an epoch."
             )

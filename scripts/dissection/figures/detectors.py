@@ -46,6 +46,7 @@ def detector_bars(
     title: str,
     *,
     horizontal: bool = False,
+    seeds: bool = False,
 ) -> tuple[Figure, pd.DataFrame]:
     """Draw detectors by category as stacked bars, in one panel or several side by side.
 
@@ -60,6 +61,8 @@ def detector_bars(
     horizontal : bool
         Bars from left to right. So are they, too, where their names would not fit below upright
         ones; very long names are then shortened in the middle.
+    seeds : bool
+        Whether some bars are means over networks, with the interval of the mean.
 
     Returns
     -------
@@ -105,7 +108,7 @@ def detector_bars(
             one.set_xticks(range(len(bars)), ["\n".join(_lines(bar, room)) for bar in bars])
             one.set_xlim(-0.6, max(len(bars), 1) - 0.4)
             one.tick_params(axis="x", length=0)
-    _explain(figure, tables, title, horizontal)
+    _explain(figure, tables, title, horizontal, seeds)
     figure.draw_without_rendering()  # sizes are known only once the figure is laid out
     for one, table, bars in zip(axes, tables, names, strict=True):
         _print_counts(one, table, bars, horizontal)
@@ -237,7 +240,7 @@ def _number(
     bold = what == "total"
     end = 0.0 if np.isnan(value) else value
     axes.annotate(
-        unknown if np.isnan(value) else f"{value:g}",
+        unknown if np.isnan(value) else f"{round(value, 1):g}",
         (end, position) if horizontal else (position, end),
         xytext=(3, 1) if horizontal else (0, 2.5),
         textcoords="offset points",
@@ -264,7 +267,9 @@ def _scale(axes: Axes, longest: float, horizontal: bool) -> None:
     axes.grid(axis="x" if horizontal else "y")
 
 
-def _explain(figure: Figure, tables: list[pd.DataFrame], title: str, horizontal: bool) -> None:
+def _explain(
+    figure: Figure, tables: list[pd.DataFrame], title: str, horizontal: bool, seeds: bool
+) -> None:
     """The title, the categories' colours where bars cannot carry the names, and the marks."""
     if horizontal:
         figure.legend(
@@ -284,7 +289,7 @@ def _explain(figure: Figure, tables: list[pd.DataFrame], title: str, horizontal:
         figure.suptitle(title, fontsize=TITLE, x=0.01, ha="left")
     marks = {}  # what stands in the legend, and how: a whisker shows both of its ends
     if any(table["high"].notna().any() for table in tables):
-        label = "95 % interval (bootstrap)"
+        label = f"95 % interval ({'between seeds; of one: ' if seeds else ''}bootstrap)"
         marks[Line2D([], [], marker="|", **WHISKER, label=label)] = HandlerLine2D(numpoints=2)
     if any(table["chance"].notna().any() for table in tables):
         label = "at chance (images and labels paired at random)"
@@ -311,7 +316,7 @@ def _print_counts(axes: Axes, table: pd.DataFrame, bars: list[str], horizontal: 
         own = table[table["bar"] == bar].set_index("category")["value"].astype(float)
         start = 0.0
         for category in CATEGORIES:
-            length, text = own[category], f"{own[category]:g}"
+            length, text = own[category], f"{round(own[category], 1):g}"
             need = 0.68 * SMALL * len(text) if horizontal else 0.85 * SMALL
             if length > 0 and length * points >= need:
                 middle = start + length / 2

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from dissection.categories import CATEGORIES
 
@@ -61,6 +62,36 @@ def detector_table(counts: Mapping[str, pd.DataFrame], rule: str, value: str) ->
         for name, table in counts.items()
     ]
     return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=COLUMNS)
+
+
+def mean_counts(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean counts of networks that differ in their seed alone, for `detector_table`.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        Of each network, with rows alike. A single one is returned as it is.
+
+    Returns
+    -------
+    DataFrame
+        The means of ``units`` and ``unique``, and of their ``chance_`` columns; ``_low`` and
+        ``_high`` are the 95 % interval of the mean by Student's t over the networks, which ends
+        at 0.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    mean = tables[0][["rule", "category"]].copy()
+    for value in ("units", "unique"):
+        values = np.array([table[value] for table in tables], float)
+        error = values.std(axis=0, ddof=1) / np.sqrt(len(tables))
+        reach = stdtrit(len(tables) - 1, 0.975) * error
+        mean[value] = values.mean(axis=0)
+        mean[f"{value}_low"] = np.maximum(mean[value] - reach, 0)
+        mean[f"{value}_high"] = mean[value] + reach
+        chance = f"chance_{value}"
+        mean[chance] = np.mean([table[chance] for table in tables], axis=0)
+    return mean
 
 
 def with_bars(table: pd.DataFrame, bars: Sequence[str]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 TEXT = {
     *("rule", "category", "label", "name", "network", "layer", "title", "source", "cannot_fire"),
     *("released_category", "released_label"),
-    *("id", "figure", "statement", "published", "measured", "criterion", "verdict"),
+    *("id", "figure", "statement", "published", "measured", "criterion", "verdict", "confounded"),
 }
 TRUTH = {"within_reach", "same_label"}
 TEXT_ENDING = "-label"

@@ -1,13 +1,14 @@
 """The slides' claims as tests on tables, with criteria that were fixed beforehand.
 
-A measure turns tables into an `Effect`: how far the run points the claimed way, and the standard
-error of that; or into None if the run has no networks, rotation or snapshots for the claim. A
-criterion turns an effect into a verdict, the same way for every claim.
+A measure turns tables into an `Effect`: how far the run points the claimed way, the standard error
+of that, and what else differs between the networks compared; or into None if the run has no
+networks, rotation or snapshots for the claim. A criterion turns an effect into a verdict, the same
+way for every claim.
 """
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,11 @@ import pandas as pd
 from dissection.categories import BRODENS_COLORS
 from dissection.errors import InputError
 from dissection.jobs.schemas import read_yaml, schema_problems
+from dissection.report.groups import TIMES_SPREAD, Accuracy, confounding, difference_of_means
 
-TIMES_SPREAD = 2.0
 COLUMNS = (
     *("id", "slide", "statement", "published", "measured"),
-    *("effect", "spread", "criterion", "verdict", "figure"),
+    *("effect", "spread", "criterion", "verdict", "confounded", "figure"),
 )
 
 
@@ -36,11 +37,14 @@ class Effect:
         Standard error of `size`; not a number if the run has nothing to estimate it from.
     measured : str
         The numbers behind it, for a person.
+    confounded : str
+        What differs besides, and may be the reason; empty if nothing is known to.
     """
 
     size: float
     spread: float
     measured: str
+    confounded: str = ""
 
 
 NOT_ROTATED_FULLY = Effect(
@@ -60,17 +64,17 @@ class Evidence:
     layers : mapping of network to its dissected layers, from input to output
     groups : mapping of a group's name to its networks; the group "baseline" holds networks that
         differ in nothing but their seed
-    rotation : rotation.csv, or None
-    rotated : (network, layer) of the rotation
+    rotations : mapping of (network, layer) to rotation.csv
     iterations : sequence of (iteration, network), ascending
+    accuracies : mapping of network to its accuracy, of those that were trained here
     """
 
     detectors: Mapping[tuple[str, str], pd.DataFrame]
     layers: Mapping[str, Sequence[str]]
     groups: Mapping[str, Sequence[str]]
-    rotation: pd.DataFrame | None = None
-    rotated: tuple[str, str] | None = None
+    rotations: Mapping[tuple[str, str], pd.DataFrame] = field(default_factory=dict)
     iterations: Sequence[tuple[int, str]] = ()
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
 
     def count(
         self, network: str, layer: str | None = None, categories: Sequence[str] | None = None
@@ -87,25 +91,21 @@ class Evidence:
 def difference(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Compare the mean unique detectors of two groups of networks.
 
-    Spread: the variance between networks is that of the baseline's seeds; the bootstrap's variance
-    over images is added, since another selection of images changes every network's count.
+    Spread: of both groups' seeds, or else of the baseline's, and of the bootstrap over images (see
+    `groups.difference_of_means`).
     """
     categories = claim.get("categories")
-    more, fewer = (evidence.groups.get(claim[key], ()) for key in ("more", "fewer"))
-    if not more or not fewer:
+    groups = [evidence.groups.get(claim[key], ()) for key in ("more", "fewer")]
+    if not all(groups):
         return None
-    means, variance = [], 0.0
     baseline = evidence.groups.get("baseline", ())
+    counts = [[evidence.count(name, None, categories) for name in group] for group in groups]
+    unique = [[count for count, _ in group] for group in counts]
+    images = [float(np.mean([error**2 for _, error in group])) for group in counts]
     seeds = [evidence.count(name, None, categories)[0] for name in baseline]
-    between = np.var(seeds, ddof=1) if len(seeds) > 1 else math.nan
-    for group in (more, fewer):
-        counts = [evidence.count(name, None, categories) for name in group]
-        means.append(np.mean([count for count, _ in counts]))
-        images = np.mean([error**2 for _, error in counts])
-        # Networks are dissected with the same images: more networks do not average that part away.
-        variance += between / len(group) + images
-    text = f"{means[0]:.1f} against {means[1]:.1f}"
-    return Effect(float(means[0] - means[1]), float(np.sqrt(variance)), text)
+    size, spread = difference_of_means(unique, images, seeds)
+    text = f"{np.mean(unique[0]):.1f} against {np.mean(unique[1]):.1f}"
+    return Effect(size, spread, text, confounding(groups, baseline, evidence.accuracies))
 
 
 def emergence(evidence: Evidence, claim: Mapping) -> Effect | None:
@@ -129,36 +129,52 @@ def emergence(evidence: Evidence, claim: Mapping) -> Effect | None:
 def rotation_fall(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Return the share of unique detectors that a full rotation removes.
 
-    Spread: between random rotations, and by the bootstrap for the unrotated count.
+    Spread: between random rotations, or else between networks if several are rotated; and by the
+    bootstrap for the unrotated count.
     """
-    if evidence.rotation is None:
+    if not evidence.rotations:
         return None
-    if not _rotated_fully(evidence.rotation):
+    if not all(map(_rotated_fully, evidence.rotations.values())):
         return NOT_ROTATED_FULLY
-    before, after = _rotated(evidence.rotation, "unique")
-    _, error = evidence.count(*evidence.rotated)
-    start, end = before.mean(), after.mean()
-    if start == 0:
-        return Effect(math.nan, math.nan, "no detectors before the rotation")
-    spread = math.hypot(_standard_error(after), end / start * error) / start
-    return Effect(1 - end / start, spread, f"{start:.0f} to {end:.1f} ({end / start - 1:+.0%})")
+    starts, ends, between, images = [], [], [], []
+    for key, table in evidence.rotations.items():
+        before, after = _rotated(table, "unique")
+        start, end = before.mean(), after.mean()
+        if start == 0:
+            return Effect(math.nan, math.nan, "no detectors before the rotation")
+        starts.append(start)
+        ends.append(end)
+        between.append(_standard_error(after))
+        images.append(end / start * evidence.count(*key)[1])
+    if len(starts) == 1:
+        (start,), (end,) = starts, ends
+        spread = math.hypot(between[0], images[0]) / start
+        return Effect(1 - end / start, spread, f"{start:.0f} to {end:.1f} ({end / start - 1:+.0%})")
+    falls = 1 - np.divide(ends, starts)
+    # All are dissected with the same images: more networks do not average that part away.
+    error = np.sqrt(np.mean(np.divide(images, starts) ** 2))
+    text = f"{np.mean(starts):.1f} to {np.mean(ends):.1f} ({-falls.mean():+.0%}), mean of networks"
+    return Effect(float(falls.mean()), math.hypot(_standard_error(falls), error), text)
 
 
 def rotation_accuracy(evidence: Evidence, claim: Mapping) -> Effect | None:
     """Return the change of the linear probe's accuracy by a full rotation.
 
-    Spread: between random rotations. The network's own accuracy does not change by construction
-    and is no evidence.
+    Spread: between random rotations, or else between networks if several are rotated. The network's
+    own accuracy does not change by construction and is no evidence.
     """
-    if evidence.rotation is None:
+    if not evidence.rotations:
         return None
-    if not _rotated_fully(evidence.rotation):
+    if not all(map(_rotated_fully, evidence.rotations.values())):
         return NOT_ROTATED_FULLY
-    before, after = _rotated(evidence.rotation, "probe_accuracy")
-    if np.isnan([before, after]).any():
+    pairs = [_rotated(table, "probe_accuracy") for table in evidence.rotations.values()]
+    if any(np.isnan(pair).any() for pair in pairs):
         return NO_PROBE
-    text = f"linear probe {before.mean():.3f} to {after.mean():.3f}"
-    return Effect(float((after - before).mean()), _standard_error(after - before), text)
+    changes = [after - before for before, after in pairs]
+    spread = changes[0] if len(changes) == 1 else np.array([one.mean() for one in changes])
+    first, last = (np.mean([pair[i].mean() for pair in pairs]) for i in (0, 1))
+    text = f"linear probe {first:.3f} to {last:.3f}"
+    return Effect(float(spread.mean()), _standard_error(spread), text)
 
 
 def growth(evidence: Evidence, claim: Mapping) -> Effect | None:
@@ -306,6 +322,7 @@ def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
                 "spread": effect.spread,
                 "criterion": words,
                 "verdict": verdict(effect, criterion),
+                "confounded": effect.confounded,
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -90,7 +90,7 @@ def report_page(
     configuration_files, overrides : sequences of str
         Where the configuration comes from (see `rerun_command`).
     unit_pages : sequence of (network, layer, path relative to the report, note)
-        The note is about units that cannot fire, and may be empty.
+        The note is about chance and units that cannot fire, and may be empty.
     left_out : sequence of (name, reason)
         Networks, and other things to download, that could not be had.
     not_drawn : sequence of str
@@ -135,6 +135,8 @@ def report_page(
         if rows
         else ""
     )
+    if confounded := sum(bool(row["confounded"]) for row in rows):
+        summary += f" Of {confounded} the comparison is confounded."
     return render(
         template,
         run=run,

@@ -23,6 +23,7 @@ from dissection.scoring.iou import BestConcepts
 
 TOP_LABEL, PER_CATEGORY = RULES = ("top_label", "per_category")
 PUBLISHED_RULE = PER_CATEGORY
+SIGNIFICANT = 0.05
 
 
 class DetectorCounts(NamedTuple):
@@ -150,3 +151,29 @@ def count_table(**counts: np.ndarray) -> pd.DataFrame:
     categories = [*CATEGORIES, "total"]
     keys = {"rule": np.repeat(RULES, len(categories)), "category": categories * len(RULES)}
     return pd.DataFrame(keys | {name: values.ravel() for name, values in counts.items()})
+
+
+def chance_note(units: pd.DataFrame, iou_threshold: float) -> str:
+    """Say how many detectors have an IoU that chance seldom reaches.
+
+    Parameters
+    ----------
+    units : DataFrame
+        As units.csv, with ``p_value`` if permutations were asked for.
+    iou_threshold : float
+
+    Returns
+    -------
+    str
+        Empty without permutations.
+
+    Examples
+    --------
+    >>> chance_note(pd.DataFrame({"score": [0.2, 0.1, 0], "p_value": [0.01, 0.3, 1]}), 0.04)
+    '1 of 2 units that detect a concept have p < 0.05.'
+    """
+    if "p_value" not in units:
+        return ""
+    p = units["p_value"][exceeds(units["score"], iou_threshold)]
+    found = int((p < SIGNIFICANT).sum())
+    return f"{found} of {len(p)} units that detect a concept have p < {SIGNIFICANT:g}."

@@ -5,6 +5,7 @@ from typing import Any
 
 # Settings that change no weights: another value of theirs trains nothing anew.
 NEUTRAL = ("checkpoint_iterations", "workers")
+PLATEAUS = 3  # of the schedule "plateau": at the last one the training ends
 
 
 def own_settings(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def own_settings(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str,
 
 
 def last_iteration(settings: Mapping[str, Any], images: int) -> int:
-    """Return the iterations of a training: ``iterations``, or else those of the epochs.
+    """Return the most iterations of a training: ``iterations``, or else those of the epochs.
 
     Parameters
     ----------
@@ -40,6 +41,23 @@ def last_iteration(settings: Mapping[str, Any], images: int) -> int:
     return images // settings["batch_size"] * settings["epochs"]
 
 
+def certain_iterations(settings: Mapping[str, Any], images: int) -> int:
+    """Return the fewest iterations of a training: one that waits for plateaus may end earlier.
+
+    Examples
+    --------
+    >>> settings = {"batch_size": 32, "epochs": 60, "schedule": "plateau", "patience": 5}
+    >>> certain_iterations(settings, images=64), last_iteration(settings, images=64)
+    (32, 120)
+    """
+    last = last_iteration(settings, images)
+    if settings.get("schedule") != "plateau":
+        return last
+    # The first epoch is always better than nothing.
+    epochs = 1 + PLATEAUS * settings["patience"]
+    return min(last, images // settings["batch_size"] * epochs)
+
+
 def decisive_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that weights depend on, without those that others make idle.
 
@@ -54,5 +72,6 @@ def decisive_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": "iterations" in settings,
         "momentum": settings.get("optimizer") != "sgd",
         "step_size": settings.get("schedule") != "step",
+        "patience": settings.get("schedule") != "plateau",
     }
     return {k: v for k, v in settings.items() if k not in NEUTRAL and not idle.get(k)}

@@ -21,9 +21,15 @@ from dissection.jobs.logs import log, progress
 from dissection.training.architectures import TrainedNetwork, build
 from dissection.training.checkpoint import TrainingState
 from dissection.training.data import TrainingData, count_classes, open_training_data
+from dissection.training.held_out import count_held_out
 from dissection.training.image_batches import killed_workers_explained
-from dissection.training.schedules import make_optimizer, make_schedule
-from dissection.training.settings import NEUTRAL, last_iteration
+from dissection.training.schedules import Plateau, make_optimizer, make_schedule
+from dissection.training.settings import (
+    NEUTRAL,
+    PLATEAUS,
+    certain_iterations,
+    last_iteration,
+)
 from dissection.training.tasks import TASKS, Task
 
 
@@ -57,7 +63,8 @@ def train(
         Gets the state dict after the last iteration.
     table : path
         Gets the columns iteration, loss (mean since the row before; empty at first), accuracy
-        (share of held-out images): at every snapshot and at the end of every epoch.
+        (share of held-out images): at every snapshot and at the end of every epoch. Of the schedule
+        "plateau" also learning_rate, that of the iterations before.
     snapshots : path
         Folder that gets ``<iteration>.pt``, state dicts.
     unfinished : path
@@ -71,7 +78,7 @@ def train(
     Raises
     ------
     InputError
-        If the loss is not a number, a snapshot lies beyond the last iteration, an image cannot
+        If the loss is not a number, a snapshot may lie beyond the last iteration, an image cannot
         be read, a worker is killed, or the data does not fit the network.
     """
     _fix_arithmetic(spec["training"]["threads"])
@@ -131,7 +138,11 @@ class _Training:
         self._last = last_iteration(self._settings, self._source.images)
         self._check_length()
         self._optimizer = make_optimizer(self.model.parameters(), self._settings)
-        self._schedule = make_schedule(self._optimizer, self._settings, self._last)
+        self._schedule = make_schedule(
+            self._optimizer, self._settings, self._last, count_held_out(data)
+        )
+        # It goes by the accuracy, and may end the training before the last iteration.
+        self._plateau = self._schedule if isinstance(self._schedule, Plateau) else None
         self._mixed = mixed_type(self._device, self._settings["mixed_precision"])
         # Gradients of float16 vanish unless the loss is scaled up.
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._mixed is torch.float16)
@@ -139,14 +150,16 @@ class _Training:
         self.state = TrainingState(unfinished, _fingerprint(spec, self._source, code), parts)
 
     def run(self) -> None:
-        """Train up to the last iteration."""
+        """Train up to the last iteration, or until the accuracy has stopped rising."""
         if self.state.iteration:
             log.info("An interrupted training goes on after iteration %d", self.state.iteration)
         else:
             self._measure(math.nan)
         log.info("%d iterations, %d in an epoch", self._last, self._steps)
-        while self.state.iteration < self._last:
+        while self.state.iteration < self._last and not (self._plateau and self._plateau.over):
             self._epoch()
+        if self._last and self._plateau and not self._plateau.over:
+            log.warning("The accuracy has not stopped rising: raise training.epochs to go on")
 
     def _check_length(self) -> None:
         if self._steps == 0 and self._settings.get("iterations", self._settings["epochs"]):
@@ -155,10 +168,12 @@ class _Training:
                 f"{self._batch_size}. Lower training.batch_size or give more images."
             )
         latest = max(self._wanted, default=0)
-        if latest > self._last:
+        certain = certain_iterations(self._settings, self._source.images)
+        if latest > certain:
+            has = "may have only" if certain < self._last else "has"
             raise InputError(
-                f"A snapshot is wanted after {latest} iterations, but the training has "
-                f"{self._last} ({self._steps} in an epoch). Leave out later snapshots."
+                f"A snapshot is wanted after {latest} iterations, but the training {has} {certain} "
+                f"({self._steps} in an epoch). Leave out later snapshots."
             )
 
     def _epoch(self) -> None:
@@ -183,6 +198,8 @@ class _Training:
                 self._measure(float(np.mean(state.losses)))
                 state.losses = []
                 self.model.train()
+            if state.iteration == end and self._plateau:
+                self._judge()
             if state.iteration % self._settings["checkpoint_iterations"] == 0 or (
                 state.iteration == end
             ):
@@ -201,7 +218,8 @@ class _Training:
         self._scaler.scale(loss).backward()
         self._scaler.step(self._optimizer)
         self._scaler.update()
-        self._schedule.step()
+        if not self._plateau:
+            self._schedule.step()
         return loss.item()
 
     def _check_loss(self) -> None:
@@ -217,7 +235,20 @@ class _Training:
         if iteration in self._wanted:
             _save(self.model.state_dict(), self._unfinished / f"{iteration}.pt")
         accuracy = evaluate(self.model, self._source, self._device)
-        self.state.rows.append({"iteration": iteration, "loss": loss, "accuracy": accuracy})
+        row = {"iteration": iteration, "loss": loss, "accuracy": accuracy}
+        if self._plateau:
+            row["learning_rate"] = self._optimizer.param_groups[0]["lr"]
+        self.state.rows.append(row)
+
+    def _judge(self) -> None:
+        """Let the schedule see the accuracy at the end of an epoch."""
+        before = self._plateau.plateaus
+        self._plateau.step(self.state.rows[-1]["accuracy"])
+        if self._plateau.plateaus > before:
+            log.info(
+                "The accuracy has stopped rising for the %d. time of %d, at %.3f",
+                *(self._plateau.plateaus, PLATEAUS, self._plateau.best),
+            )
 
 
 @torch.inference_mode()
