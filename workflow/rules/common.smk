@@ -23,6 +23,7 @@ from dissection.jobs.fingerprints import fingerprint
 from dissection.jobs.schemas import read_yaml
 from layout import Run
 from needs import Sizes, memory, minutes
+from order import DATA, FIRST, ROTATION, Order
 
 # Snakemake starts a script's job by a line for the shell in which this path stands as it is.
 if shlex.quote(sys.executable) != sys.executable:
@@ -65,6 +66,7 @@ DISSECTION = CONFIG["dissection"]
 RUN = Run(CONFIG)
 LIBRARY = SourceTree(SCRIPTS)
 SIZES = Sizes(CONFIG)
+ORDER = Order(RUN)
 # Categories beside Broden's, and their colours. What is computed is the same in other colours.
 OWN_CATEGORIES = CONFIG["dataset"].get("categories", {})
 COLOURLESS = {name: "" for name in OWN_CATEGORIES if name not in BRODENS_COLORS}
