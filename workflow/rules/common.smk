@@ -210,3 +210,20 @@ def of_figure(figure, value):
         lambda run: value(run.config["figures"].get(figure, options)),
         options.get("networks", []),
     )
+
+
+# Lines on costs and progress. Jobs read the Snakefile, too: they have nothing to say.
+if workflow.is_main_process:
+    from costs import Costs
+    from progress import Progress, say_results
+    from snakemake.logging import logger
+
+    logger.addHandler(
+        Progress(
+            workflow,
+            logger,
+            Costs(RUN, registered_downloads),
+            CONFIG["figures"],
+            f"{RESULTS}/figures",
+        )
+    )
