@@ -65,8 +65,8 @@ class Kind:
     parameters : float
         Millions.
     layers : dict
-        Units and height of maps, for layers whose names fit a regular expression; the last one fits
-        all others.
+        Units and height of maps, for layers whose names fit a regular expression; an empty one, at
+        the end, is for all others.
     """
 
     pattern: str
@@ -75,7 +75,9 @@ class Kind:
     layers: Mapping[str, tuple[int, int]]
 
 
-ALEXNET = {r"conv1|features\.[0-2]": (96, 55), r"conv2|features\.[3-5]": (256, 27)}
+ALEXNET = {"conv1": (96, 55), "conv2": (256, 27), "conv[34]": (384, 13)}
+ALEXNET |= {r"features\.[012]": (64, 55), r"features\.[345]": (192, 27)}  # torchvision's
+ALEXNET |= {r"features\.[67]": (384, 13), "": (256, 13)}
 LAST = {"layer1": (256, 56), "layer2": (512, 28), "layer3": (1024, 14), "": (2048, 7)}
 BASIC = {"layer1": (64, 56), "layer2": (128, 28), "layer3": (256, 14), "": (512, 7)}
 KINDS = (
@@ -231,7 +233,8 @@ class Costs:
         trained = self._run.network(wildcards.network).get("trained")
         small = trained and trained["architecture"] in SMALL
         layers = SMALL_LAYERS if small else self._kind(wildcards.network).layers
-        units, height = next(v for k, v in layers.items() if re.search(k, wildcards.layer))
+        fitting = (v for k, v in layers.items() if re.fullmatch(k or ".*", wildcards.layer))
+        units, height = next(fitting)
         last = layer_file_name(self._run.layers(wildcards.network)[-1])
         wide = trained["width"] if trained and wildcards.layer == last else 1
         return units * wide, height

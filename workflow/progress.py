@@ -8,7 +8,7 @@ ends these lines, never the run.
 import logging
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 SECONDS_BETWEEN_LINES = 120.0  # of those that no figure is the reason for
+TAKES_A_GPU = 3 * 86400.0  # seconds of a core's training that nobody will wait for
 # How far a rate is believed that was measured on so many seconds' worth of jobs.
 PRIOR, PRIOR_OF_A_RULE = 60.0, 30.0
 
@@ -53,6 +54,7 @@ class Progress(logging.Handler):
         self._done: set[int] = set()
         self._measured: dict[str, list[float]] = {}  # by rule: seconds expected, and taken
         self._said = time.monotonic()
+        self._cost = ""
         self._broken = False
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -62,7 +64,9 @@ class Progress(logging.Handler):
         try:
             event = getattr(record, "event", None)
             if event == LogEvent.RUN_INFO:
-                self._say_costs()
+                # A dry run says it again at its end, when no job is left.
+                self._cost = self._cost or self._costs_line()
+                self._say(self._cost)
             elif event == LogEvent.JOB_STARTED:
                 self._begun |= dict.fromkeys(record.jobs, time.monotonic())
             elif event == LogEvent.JOB_FINISHED:
@@ -77,19 +81,17 @@ class Progress(logging.Handler):
 
     # ---- costs -----------------------------------------------------------------------------
 
-    def _say_costs(self) -> None:
+    def _costs_line(self) -> str:
         self._speed = core_speed()
-        jobs = [(job.rule.name, job.wildcards) for job in self._left()]
-        costs = [(rule, wildcards, self._costs.of(rule, wildcards)) for rule, wildcards in jobs]
-        seconds = sum(cost.seconds for *_, cost in costs) / self._speed
-        self._say(
-            costs_line(
-                [(getattr(wildcards, "network", None), cost) for _, wildcards, cost in costs],
-                seconds,
-                self._cores(),
-                self._costs.images,
+        costs = [
+            (
+                job.rule.name,
+                getattr(job.wildcards, "network", None),
+                self._costs.of(job.rule.name, job.wildcards),
             )
-        )
+            for job in self._left()
+        ]
+        return costs_line(costs, self._speed, self._cores(), self._costs.images)
 
     def _cores(self) -> int | None:
         """Cores of this machine that jobs run on; None on a cluster, where nobody knows."""
@@ -156,34 +158,36 @@ class Progress(logging.Handler):
 
 
 def costs_line(
-    jobs: list[tuple[str | None, Cost]], seconds: float, cores: int | None, images: int
+    jobs: Sequence[tuple[str, str | None, Cost]], speed: float, cores: int | None, images: int
 ) -> str:
-    """Say what jobs cost: each with the network that it belongs to, if it belongs to one."""
+    """Say what jobs cost: each with its rule, and the network that it belongs to, if to one."""
     held: dict[str | None, float] = {}
-    for network, cost in jobs:
+    for _, network, cost in jobs:
         held[network] = held.get(network, 0) + cost.held
     # One is kept for its rotation while others come and go.
     largest = sum(sorted(held.values())[-2:])
-    kept, fetched = (sum(getattr(cost, of) for _, cost in jobs) for of in ("kept", "fetched"))
-    time_ = duration(seconds / cores) if cores else f"{duration(seconds)} of one core"
-    on = f" on {cores} {'core' if cores == 1 else 'cores'}" if cores else ""
-    parts = [f"about {time_}{on} without a GPU, perhaps half or twice that"]
+    kept, fetched = (sum(getattr(cost, of) for *_, cost in jobs) for of in ("kept", "fetched"))
+    seconds = sum(cost.seconds for *_, cost in jobs) / speed
+    training = sum(cost.seconds for rule, _, cost in jobs if rule == "train_network") / speed
+    on = f" on {cores} {'core' if cores == 1 else 'cores'}" if cores else " of one core"
+    parts = [f"about {duration(seconds / (cores or 1))}{on} without a GPU, or half or twice that"]
     parts += [f"{size(kept)} of disk"] if kept else []
     parts += [f"up to {size(largest)} more for activations at a time"] if largest else []
     parts += [f"at least {size(fetched)} of downloads"] if fetched else []
-    unknown = "" if images else " How many images there are is not known yet: they count nothing."
-    return f"This takes {'; '.join(parts)}. By a rough model.{unknown}"
+    text = f"This takes, by a rough model: {'; '.join(parts)}."
+    if training > max(TAKES_A_GPU, seconds / 2):
+        text += " Most of it is training, which takes a GPU."
+    return text if images else f"{text} Images, which are not there yet, are not counted."
 
 
 def progress_line(planned: set[str], missing: set[str], folder: str, seconds: float | None) -> str:
     """Say which figures are drawn, where they are, and how long the rest takes."""
     drawn = sorted(planned - missing)
-    left = "" if seconds is None else f"; about {duration(seconds)} left"
-    if not planned:
-        return f"No figure is asked for{left}." if left else "No figure is asked for."
-    of = f"{len(drawn)} of {len(planned)} {'figure is' if len(planned) == 1 else 'figures are'}"
+    left = "" if seconds is None else f"about {duration(seconds)} left"
+    count = f"{len(drawn)} of {len(planned)} {'figure' if len(planned) == 1 else 'figures'}"
     where = f", in {folder} ({', '.join(drawn)})" if drawn else ""
-    return f"{of} drawn{where}{left}."
+    said = f"{count} {'is' if len(drawn) == 1 else 'are'} drawn{where}" if planned else ""
+    return "; ".join(filter(None, (said, left))) + "."
 
 
 def say_results(logger: logging.Logger, report: str, folder: str) -> None:

@@ -1,12 +1,16 @@
 """What people must know of units and concepts that nothing can be found for, in a sentence.
 
-Logs, pages and figures take their sentences from here. Light: without compiled code.
+Logs, pages and figures take their sentences from here. Light: without compiled code or pandas.
 """
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONSTANT, SATURATED, FEW = "constant", "saturated", "too few positions"
 REMEDIES = {
@@ -55,6 +59,7 @@ def reach_note(concepts: pd.DataFrame, iou_threshold: float) -> str:
 
     Examples
     --------
+    >>> import pandas as pd
     >>> reach_note(pd.DataFrame({"within_reach": [True, False, True]}), 0.04)[:54]
     '1 of 3 concepts are too large for an IoU above 0.04, w'
     """
