@@ -44,6 +44,6 @@ rule all:
 
 
 onsuccess:
-    say_results(logger, rules.make_report.output.report, f"{RESULTS}/figures")
+    PROGRESS.say_results(rules.make_report.output.report)
     for name, reason in missing_downloads().items() if MISSING else ():
         print(f"\nWithout {name}: {reason}", file=sys.stderr)

@@ -104,6 +104,16 @@ SMALL = {"alexnet": (0.002, 0.0015), "vgg": (0.004, 0.0026)}
 SMALL |= {"googlenet": (0.0035, 0.0016), "resnet": (0.0035, 0.002)}
 
 
+# Rules with a method of `Costs` each, and those that take little more than their start.
+COMPUTING = (
+    *("download_file", "find_networks", "synthesize_broden", "synthesize_training_set"),
+    *("unpack_broden", "convert_source", "join_sources", "import_masks", "pack_labels"),
+    *("train_network", "cache_activations", "compute_thresholds", "summarize_activations"),
+    *("tally_overlaps", "score_units", "make_unit_page", "rotate_basis"),
+)
+SHORT = ("list_concepts", "compare_released", "judge_claims", "make_unit_index", "make_report")
+
+
 class Costs:
     """What the jobs of a run cost.
 
@@ -117,6 +127,7 @@ class Costs:
     def __init__(self, run: Run, registry: Callable[[], Mapping[str, Any]] | None = None) -> None:
         self._run, self._config, self._registry = run, run.config, registry
         self._images: int | None = None
+        self._rules = {*COMPUTING, *SHORT, *self._config["figures"]}
 
     @property
     def images(self) -> int:
@@ -125,12 +136,19 @@ class Costs:
             self._images = _images(self._run)
         return self._images
 
+    def rule(self, name: str) -> str | None:
+        """Return which rule it is that may have got a prefix, as of a module; None if another's."""
+        fitting = (rule for rule in self._rules if name == rule or name.endswith(f"_{rule}"))
+        return max(fitting, key=len, default=None)
+
     def of(self, rule: str, wildcards: Any) -> Cost:
         """Return what a job of a rule takes; nothing if the rule is none of these."""
-        cost = getattr(self, f"_{rule}", None)
-        if cost:
-            return cost(wildcards)
-        return Cost(8 if rule.startswith("slide") else START if rule in SHORT else 0)
+        known = self.rule(rule)
+        if known is None:
+            return Cost(0)
+        if known in COMPUTING:
+            return getattr(self, f"_{known}")(wildcards)
+        return Cost(8 if known in self._config["figures"] else START)
 
     # ---- data ------------------------------------------------------------------------------
 
@@ -246,9 +264,6 @@ class Costs:
 
     def _values(self, network: str, layer: str) -> int:
         return self._of_layer(_Wildcards(network, layer_file_name(layer)))
-
-
-SHORT = {"list_concepts", "compare_released", "judge_claims", "make_unit_index", "make_report"}
 
 
 @dataclass(frozen=True)

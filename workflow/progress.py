@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from costs import Cost, Costs, core_speed
@@ -52,7 +51,7 @@ class Progress(logging.Handler):
         self._speed = 1.0
         self._begun: dict[int, float] = {}
         self._done: set[int] = set()
-        self._measured: dict[str, list[float]] = {}  # by rule: seconds expected, and taken
+        self._measured: dict[str | None, list[float]] = {}  # by rule: seconds expected, and taken
         self._said = time.monotonic()
         self._cost = ""
         self._broken = False
@@ -66,7 +65,8 @@ class Progress(logging.Handler):
             if event == LogEvent.RUN_INFO:
                 # A dry run says it again at its end, when no job is left.
                 self._cost = self._cost or self._costs_line()
-                self._say(self._cost)
+                if self._cost:
+                    self._say(self._cost)
             elif event == LogEvent.JOB_STARTED:
                 self._begun |= dict.fromkeys(record.jobs, time.monotonic())
             elif event == LogEvent.JOB_FINISHED:
@@ -79,19 +79,20 @@ class Progress(logging.Handler):
         self._said = time.monotonic()
         self._logger.info(text, extra={"quietness": Quietness.PROGRESS})
 
-    # ---- costs -----------------------------------------------------------------------------
-
     def _costs_line(self) -> str:
         self._speed = core_speed()
         costs = [
             (
-                job.rule.name,
+                self._rule(job),
                 getattr(job.wildcards, "network", None),
                 self._costs.of(job.rule.name, job.wildcards),
             )
             for job in self._left()
         ]
         return costs_line(costs, self._speed, self._cores(), self._costs.images)
+
+    def _rule(self, job: Any) -> str | None:
+        return self._costs.rule(job.rule.name)
 
     def _cores(self) -> int | None:
         """Cores of this machine that jobs run on; None on a cluster, where nobody knows."""
@@ -100,6 +101,13 @@ class Progress(logging.Handler):
             return None
         here = len(os.sched_getaffinity(0))
         return here if self._workflow.dryrun else min(settings.cores, here)
+
+    def say_results(self, report: str) -> None:
+        """Say where the results of a run lie, when all of it is done."""
+        if "make_report" in self._measured:
+            self._say(f"Done. Start at {report}; figures are in {self._folder}.")
+        elif self._figures & self._measured.keys():
+            self._say(f"Done. Figures are in {self._folder}.")
 
     # ---- progress --------------------------------------------------------------------------
 
@@ -121,17 +129,18 @@ class Progress(logging.Handler):
         if job is None:
             return
         if job_id in self._begun:
-            measured = self._measured.setdefault(job.rule.name, [0.0, 0.0])
+            measured = self._measured.setdefault(self._rule(job), [0.0, 0.0])
             measured[0] += self._expected(job)
             measured[1] += time.monotonic() - self._begun.pop(job_id)
-        drawn = job.rule.name in self._figures
+        drawn = self._rule(job) in self._figures
         if drawn or time.monotonic() - self._said > SECONDS_BETWEEN_LINES:
             self._say_progress([other for other in jobs if other is not job])
 
     def _say_progress(self, left: list[Any]) -> None:
-        planned = {job.rule.name for job in self._workflow.dag.jobs} & self._figures
-        missing = planned & {job.rule.name for job in left}
-        self._say(progress_line(planned, missing, self._folder, self._seconds(left)))
+        planned = {self._rule(job) for job in self._workflow.dag.jobs} & self._figures
+        missing = planned & {self._rule(job) for job in left}
+        if text := progress_line(planned, missing, self._folder, self._seconds(left)):
+            self._say(text)
 
     def _seconds(self, left: list[Any]) -> float | None:
         """How long the jobs that are left take, by what others took; None if nobody knows."""
@@ -144,7 +153,7 @@ class Progress(logging.Handler):
         rests = [0.0]
         work = 0.0
         for job in left:
-            expected, taken = self._measured.get(job.rule.name, (0.0, 0.0))
+            expected, taken = self._measured.get(self._rule(job), (0.0, 0.0))
             own = (taken + rate * PRIOR_OF_A_RULE) / (expected + PRIOR_OF_A_RULE)
             rest = own * self._expected(job)
             if job.jobid in self._begun:
@@ -158,9 +167,17 @@ class Progress(logging.Handler):
 
 
 def costs_line(
-    jobs: Sequence[tuple[str, str | None, Cost]], speed: float, cores: int | None, images: int
+    jobs: Sequence[tuple[str | None, str | None, Cost]],
+    speed: float,
+    cores: int | None,
+    images: int,
 ) -> str:
-    """Say what jobs cost: each with its rule, and the network that it belongs to, if to one."""
+    """Say what jobs cost: each with its rule, and the network that it belongs to, if to one.
+
+    Nothing is said of jobs that are none of the workflow's, or that print a list.
+    """
+    if not any(cost.seconds or cost.fetched for *_, cost in jobs):
+        return ""
     held: dict[str | None, float] = {}
     for _, network, cost in jobs:
         held[network] = held.get(network, 0) + cost.held
@@ -187,15 +204,7 @@ def progress_line(planned: set[str], missing: set[str], folder: str, seconds: fl
     count = f"{len(drawn)} of {len(planned)} {'figure' if len(planned) == 1 else 'figures'}"
     where = f", in {folder} ({', '.join(drawn)})" if drawn else ""
     said = f"{count} {'is' if len(drawn) == 1 else 'are'} drawn{where}" if planned else ""
-    return "; ".join(filter(None, (said, left))) + "."
-
-
-def say_results(logger: logging.Logger, report: str, folder: str) -> None:
-    """Say where the results of a run lie that made all of its own."""
-    found = f"Start at {report}; figures" if Path(report).is_file() else "Figures"
-    if Path(folder).is_dir():
-        text = f"Done. {found} are in {folder}."
-        logger.info(text, extra={"quietness": Quietness.PROGRESS})
+    return "; ".join(filter(None, (said, left))) + "." * bool(said or left)
 
 
 def duration(seconds: float) -> str:

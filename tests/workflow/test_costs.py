@@ -104,8 +104,22 @@ def test_images_and_downloads(config, images, archive, gigabytes):
     assert model.of("download_file", job(file=archive)).fetched == pytest.approx(gigabytes * 1e9)
 
 
-def test_a_rule_of_somebody_else_s_costs_nothing():
-    assert costs("smoke").of("theirs", job()).seconds == 0
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("train_network", "train_network"),
+        ("dissection_train_network", "train_network"),  # of a module
+        ("a_slide08_layers", "slide08_layers"),
+        ("mytrain_network", None),
+        ("theirs", None),
+        ("all", None),
+        ("list_layers", None),
+    ],
+)
+def test_rules_by_their_names(name, rule):
+    model = costs("smoke")
+    assert model.rule(name) == rule
+    assert (model.of(name, job(network="gap")).seconds > 0) == (rule is not None)
 
 
 def test_a_core_has_a_speed():

@@ -64,7 +64,8 @@ def lines(jobs, clock, monkeypatch, finish, costs=None, cores=1):
     monkeypatch.setattr("progress.time.monotonic", lambda: clock[0])
     monkeypatch.setattr("progress.core_speed", lambda: 1)
     monkeypatch.setattr("progress.os.sched_getaffinity", lambda _: range(8))
-    costs = costs or SimpleNamespace(images=1, of=lambda rule, wildcards: Cost(100))
+    costs = costs or SimpleNamespace(of=lambda rule, wildcards: Cost(100))
+    costs = SimpleNamespace(images=1, rule=lambda name: name, of=costs.of)
     handler = Progress(jobs, logger, costs, ["slide1", "slide2"], "figures")
     listening = logging.Handler()
     listening.emit = lambda record: said.append(record.getMessage())
@@ -101,7 +102,7 @@ def test_a_fault_ends_the_lines_and_nothing_else(monkeypatch):
     def of(rule, wildcards):
         raise KeyError(rule)
 
-    costs = SimpleNamespace(images=1, of=of)
+    costs = SimpleNamespace(of=of)
     said = lines(Jobs(["slide1"]), [0.0], monkeypatch, [(0, 9)], costs)
     assert said == ["No more lines on progress: KeyError('slide1')"], "for --verbose alone"
 
@@ -117,10 +118,12 @@ def test_costs_of_jobs():
     assert costs_line(jobs, 1, 2, 0).endswith("are not counted.")
     long = [("train_network", "a", Cost(1e6))]
     assert costs_line(long, 1, 1, 1).endswith("takes a GPU.")
+    assert costs_line([(None, None, Cost(0))], 1, 1, 1) == "", "other people's jobs, or a list"
 
 
 def test_no_figure_is_asked_for():
     assert progress_line(set(), set(), "figures", 100) == "about 2 minutes left."
+    assert progress_line(set(), set(), "figures", None) == ""
 
 
 @pytest.mark.parametrize(

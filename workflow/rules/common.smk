@@ -215,15 +215,14 @@ def of_figure(figure, value):
 # Lines on costs and progress. Jobs read the Snakefile, too: they have nothing to say.
 if workflow.is_main_process:
     from costs import Costs
-    from progress import Progress, say_results
+    from progress import Progress
     from snakemake.logging import logger
 
-    logger.addHandler(
-        Progress(
-            workflow,
-            logger,
-            Costs(RUN, registered_downloads),
-            CONFIG["figures"],
-            f"{RESULTS}/figures",
-        )
+    PROGRESS = Progress(
+        workflow,
+        logger,
+        Costs(RUN, registered_downloads),
+        CONFIG["figures"],
+        f"{RESULTS}/figures",
     )
+    logger.addHandler(PROGRESS)
