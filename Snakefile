@@ -46,5 +46,6 @@ rule all:
 
 
 onsuccess:
+    PROGRESS.say_results(rules.make_report.output.report)
     for name, reason in missing_downloads().items() if MISSING else ():
         print(f"\nWithout {name}: {reason}", file=sys.stderr)

@@ -35,7 +35,7 @@ def main() -> None:
         samples,
         data.names,
         params.iou_threshold,
-        f"{reach_note(concepts, params.iou_threshold)}.",
+        f"{reach_note(concepts.within_reach, params.iou_threshold)}.",
         origin,
         yaml.safe_dump(dict(params.configuration), sort_keys=False, allow_unicode=True),
         params.missing,

@@ -91,6 +91,7 @@ def test_a_workflow_takes_this_one_as_a_module(copy):
     assert result.returncode == 0, result.stdout
     assert (copy / "results/odd/figures/slide04_broden.png").stat().st_size > 0
     assert not (copy / "results/odd/activations").exists()
+    assert "1 of 1 figure is drawn, in results/odd/figures (slide04_broden)" in result.stdout
 
 
 @pytest.mark.parametrize("change", ["older mask", "older table", "other image", "dates alone"])

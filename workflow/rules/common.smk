@@ -18,6 +18,7 @@ from dissection.jobs.fingerprints import fingerprint
 from dissection.jobs.schemas import read_yaml
 from layout import Run
 from needs import Sizes, memory, minutes
+from order import DATA, FIRST, ROTATION, Order
 
 # Snakemake starts a script's job by a line for the shell in which this path stands as it is.
 if shlex.quote(sys.executable) != sys.executable:
@@ -60,6 +61,7 @@ DISSECTION = CONFIG["dissection"]
 RUN = Run(CONFIG)
 LIBRARY = SourceTree(SCRIPTS)
 SIZES = Sizes(CONFIG)
+ORDER = Order(RUN)
 # Categories beside Broden's, and their colours. What is computed is the same in other colours.
 OWN_CATEGORIES = CONFIG["dataset"].get("categories", {})
 COLOURLESS = {name: "" for name in OWN_CATEGORIES if name not in BRODENS_COLORS}
@@ -128,3 +130,19 @@ def neutral(value):
 def literal(value):
     """A text of the user's as a parameter: braces in it are no wildcards."""
     return lambda wildcards: value
+
+
+# Lines on costs and progress. Jobs read the Snakefile, too: they have nothing to say.
+if workflow.is_main_process:
+    from costs import Costs
+    from progress import Progress
+    from snakemake.logging import logger
+
+    PROGRESS = Progress(
+        workflow,
+        logger,
+        Costs(RUN, registered_downloads),
+        CONFIG["figures"],
+        f"{RESULTS}/figures",
+    )
+    logger.addHandler(PROGRESS)

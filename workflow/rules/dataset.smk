@@ -13,6 +13,7 @@ rule unpack_broden:
         "resources/logs/unpack_broden-{resolution}.log",
     wildcard_constraints:
         resolution="224|227|384",
+    priority: DATA
     conda:
         "../../environment.yml"
     resources:
@@ -32,6 +33,7 @@ rule synthesize_broden:
         f"{LOGS}/synthesize_broden.log",
     benchmark:
         f"{BENCHMARKS}/synthesize_broden.jsonl"
+    priority: DATA
     conda:
         "../../environment.yml"
     threads: 4
@@ -53,6 +55,7 @@ rule unpack_archive:
         folder=directory("resources/unpacked/{archive}"),
     log:
         "resources/logs/unpack_archive-{archive}.log",
+    priority: DATA
     conda:
         "../../environment.yml"
     resources:
@@ -90,6 +93,7 @@ if "sources" in CONFIG["dataset"]:
             f"{BENCHMARKS}/convert_source/{{source}}.jsonl"
         wildcard_constraints:
             source="|".join(RUN.sources()),
+        priority: DATA
         conda:
             "../../environment.yml"
         threads: 8
@@ -116,6 +120,7 @@ if "sources" in CONFIG["dataset"]:
             f"{LOGS}/join_sources.log",
         benchmark:
             f"{BENCHMARKS}/join_sources.jsonl"
+        priority: DATA
         conda:
             "../../environment.yml"
         threads: 8
@@ -144,6 +149,7 @@ if RUN.import_form():
             f"{LOGS}/import_masks.log",
         benchmark:
             f"{BENCHMARKS}/import_masks.jsonl"
+        priority: DATA
         conda:
             "../../environment.yml"
         threads: 8
@@ -172,6 +178,7 @@ rule synthesize_training_set:
         f"{BENCHMARKS}/synthesize_training_set/{{content}}.jsonl"
     wildcard_constraints:
         content="object|scene",
+    priority: DATA
     conda:
         "../../environment.yml"
     threads: 4
@@ -199,6 +206,7 @@ rule pack_labels:
         f"{LOGS}/pack_labels.log",
     benchmark:
         f"{BENCHMARKS}/pack_labels.jsonl"
+    priority: DATA
     conda:
         "../../environment.yml"
     threads: 4

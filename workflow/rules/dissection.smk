@@ -26,6 +26,7 @@ rule cache_activations:
         f"{LOGS}/cache_activations/{{network}}-{{shard}}.log",
     benchmark:
         f"{BENCHMARKS}/cache_activations/{{network}}-{{shard}}.jsonl"
+    priority: ORDER.network
     conda:
         "../../environment.yml"
     threads: DISSECTION["threads"]
@@ -61,6 +62,7 @@ rule list_concepts:
         f"{LOGS}/list_concepts.log",
     benchmark:
         f"{BENCHMARKS}/list_concepts.jsonl"
+    priority: FIRST
     localrule: True
     conda:
         "../../environment.yml"
@@ -84,6 +86,7 @@ rule compute_thresholds:
         f"{LOGS}/compute_thresholds/{{network}}/{{layer}}.log",
     benchmark:
         f"{BENCHMARKS}/compute_thresholds/{{network}}/{{layer}}.jsonl"
+    priority: ORDER.scored
     conda:
         "../../environment.yml"
     threads: DISSECTION["threads"]
@@ -109,6 +112,7 @@ rule summarize_activations:
         f"{LOGS}/summarize_activations/{{network}}/{{layer}}.log",
     benchmark:
         f"{BENCHMARKS}/summarize_activations/{{network}}/{{layer}}.jsonl"
+    priority: ORDER.shown
     conda:
         "../../environment.yml"
     resources:
@@ -135,6 +139,7 @@ rule tally_overlaps:
         f"{LOGS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.log",
     benchmark:
         f"{BENCHMARKS}/tally_overlaps/{{network}}/{{layer}}-{{shard}}.jsonl"
+    priority: ORDER.scored
     conda:
         "../../environment.yml"
     threads: DISSECTION["threads"]
@@ -176,6 +181,7 @@ rule score_units:
         f"{LOGS}/score_units/{{network}}/{{layer}}.log",
     benchmark:
         f"{BENCHMARKS}/score_units/{{network}}/{{layer}}.jsonl"
+    priority: ORDER.scored
     conda:
         "../../environment.yml"
     resources:

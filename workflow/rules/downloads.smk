@@ -10,6 +10,7 @@ rule download_file:
         "resources/checked/{file}.json",
     log:
         "resources/logs/download_file-{file}.log",
+    priority: DATA
     localrule: True
     conda:
         "../../environment.yml"
@@ -32,6 +33,7 @@ if MISSING:
             missing=MISSING[0],
         log:
             f"{LOGS}/find_networks.log",
+        priority: DATA
         localrule: True
         conda:
             "../../environment.yml"

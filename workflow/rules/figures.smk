@@ -159,6 +159,7 @@ for figure, options in CONFIG["figures"].items():
             f"{LOGS}/{figure}.log",
         benchmark:
             f"{BENCHMARKS}/{figure}.jsonl"
+        priority: FIRST
         localrule: True
         conda:
             "../../environment.yml"

@@ -13,6 +13,7 @@ if "folder" in CONFIG["training_set"]:
             f"{LOGS}/index_training_images.log",
         benchmark:
             f"{BENCHMARKS}/index_training_images.jsonl"
+        priority: DATA
         conda:
             "../../environment.yml"
         resources:
@@ -45,6 +46,7 @@ rule train_network:
         f"{BENCHMARKS}/train_network/{{network}}.jsonl"
     wildcard_constraints:
         network=RUN.trained_pattern(),
+    priority: ORDER.training
     conda:
         "../../environment.yml"
     threads: lambda wildcards: (RUN.training(wildcards.network)["training"]["threads"] + WORKERS)

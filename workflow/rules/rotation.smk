@@ -16,6 +16,7 @@ rule rotate_basis:
         f"{LOGS}/rotate_basis/{{network}}/{{layer}}.log",
     benchmark:
         f"{BENCHMARKS}/rotate_basis/{{network}}/{{layer}}.jsonl"
+    priority: ROTATION
     conda:
         "../../environment.yml"
     threads: DISSECTION["threads"]
