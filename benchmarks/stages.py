@@ -146,7 +146,7 @@ def tally(
         "tally_overlaps",
         threads,
         input={"activations": activations, "thresholds": thresholds, "labels": labels},
-        output={"tally": f"{folder}/tally.npz", "chance": f"{folder}/chance.npz"},
+        output={"tally": f"{folder}/tally.npz", "chance": f"{folder}/chance.npz", "permuted": []},
         wildcards={"layer": layer, "shard": "0"},
         params={"shards": 1, "batch_size": 1, "blocks": BLOCKS, "seed": SEED},
     )
@@ -157,6 +157,7 @@ def score(labels: str, folder: str, samples: int) -> Stage:
     return script(
         "score_units",
         input={
+            "permuted": [],
             "tallies": [f"{folder}/tally.npz"],
             "chances": [f"{folder}/chance.npz"],
             "labels": labels,
