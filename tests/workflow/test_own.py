@@ -2,10 +2,10 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,8 @@ import torch
 import yaml
 from PIL import Image
 from repository import ROOT
-from workflow_runs import clone, job_counts, planned, snakemake
+from snakemake_starts import start
+from workflow_runs import clone, environment, job_counts, planned, snakemake
 
 pytestmark = pytest.mark.workflow
 README = ROOT / "README.md"
@@ -48,12 +49,14 @@ def write(folder, title):
 
 
 def run(folder, line):
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONWARNINGS")}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-    result = subprocess.run(
-        line, shell=True, cwd=folder, env=environment, text=True, timeout=900, check=False,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    program, *words = shlex.split(line)
+    if program == "snakemake":
+        result = start(words, folder, environment(), seconds=900)
+    else:
+        result = subprocess.run(
+            [sys.executable, *words], cwd=folder, env=environment(), text=True, timeout=900,
+            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
     assert result.returncode == 0, result.stdout
     return result.stdout
 
