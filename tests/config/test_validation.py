@@ -216,6 +216,27 @@ def test_snapshot_beyond_the_end_of_the_training():
     complete(config, SCHEMA, "config/some.yaml")
 
 
+def test_snapshots_that_a_plateau_may_forestall():
+    config = read("thorough.yaml")
+    config["networks"]["alexnet"]["trained"]["snapshots"] = [4800]
+    complete(config, SCHEMA, "config/some.yaml")
+    config["networks"]["alexnet"]["trained"]["snapshots"] = [4801]
+    assert "4801 lies beyond the last iteration that is certain, 4800." in message(config)
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("repeat9", "repeats: there is no network 'repeat9'. Did you mean 'repeat"),
+        ("vgg", "layer: network 'vgg' does not list the layer 'conv5'."),
+    ],
+)
+def test_repeats_of_a_rotation_have_the_layer(name, problem):
+    config = read("config.yaml")
+    config["figures"]["slide09_rotation"]["repeats"] = ["repeat1", name]
+    assert f"figures.slide09_rotation.{problem}" in message(config)
+
+
 def test_too_few_images_for_a_batch():
     config = read("smoke.yaml")
     config["training_set"] = {"images": 31}
