@@ -18,7 +18,8 @@ def main() -> None:
     totals = table[table["category"] == "total"]
     start = totals.loc[totals["alpha"] == totals["alpha"].min(), "unique"].mean()
     bases = table["seed"].nunique()
-    others = f" and {len(tables) - 1} others," if len(tables) > 1 else ""
+    more = len(tables) - 1
+    others = f" and {more} other{'s' if more > 1 else ''}," if more else ""
     figure, drawn = category_curves(
         "alpha",
         table,
