@@ -3,6 +3,7 @@
 import os
 import shutil
 
+import hypothesis
 import pytest
 
 # One thread for each of the processes that run files of tests side by side: more would wait for
@@ -13,6 +14,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 from filelock import FileLock
 from http_server import FaultyServer
 from workflow_runs import clone, snakemake
+
+# A test that waits for the other processes, or imports what others had already, is not at fault.
+hypothesis.settings.register_profile("side by side", deadline=None)
+hypothesis.settings.load_profile("side by side")
 
 
 def pytest_collection_modifyitems(items):
