@@ -9,7 +9,6 @@ Unlike the wall's clock, the processors' hardly depends on what else the machine
 
 import argparse
 import os
-import resource
 import tempfile
 from pathlib import Path
 
@@ -62,15 +61,7 @@ def main() -> None:
             seconds.append(sources.used() - start)
     each = (seconds[1] - seconds[0]) / (options.sample - FEW)
     total = seconds[0] + each * (IMAGES - FEW)
-    own, others = (
-        resource.getrusage(who).ru_maxrss / 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(
-        f"{each:.3f} s a photograph; {IMAGES:,}: {total / 60:.1f} min of processors, "
-        f"{total / 60 / options.cores:.1f} min on {options.cores} cores that do nothing else; peak "
-        f"{own:.0f} MiB, and {others:.0f} a process"
-    )
+    print(f"{each:.3f} s a photograph; {IMAGES:,}: {sources.taken(total, options.cores)}")
 
 
 if __name__ == "__main__":

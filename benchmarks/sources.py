@@ -66,6 +66,18 @@ def used() -> float:
     return sum(os.times()[:4])
 
 
+def taken(seconds: float, cores: int) -> str:
+    """Say how long that is on some cores, and the peak memory of what ran until now."""
+    own, others = (
+        resource.getrusage(who).ru_maxrss / 1024
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return (
+        f"{seconds / 60:.1f} min of processors, {seconds / 60 / cores:.1f} min on {cores} cores "
+        f"that do nothing else; peak {own:.0f} MiB, and {others:.0f} a process"
+    )
+
+
 def timed(folder: Path, sources: dict[str, dict[str, Path]], cores: int) -> dict[str, float]:
     """Seconds of processors for each source, and for joining them."""
     seconds = {}
@@ -107,15 +119,7 @@ def main() -> None:
         each = (most[part] - start) / (many * (options.sample - 2))
         total += start + each * count
         print(f"{part}: {1000 * each:.1f} ms an image, {count:,} images")
-    own, others = (
-        resource.getrusage(who).ru_maxrss / 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(
-        f"{sum(IMAGES.values()):,} images: {total / 60:.1f} min of processors, "
-        f"{total / 60 / options.cores:.1f} min on {options.cores} cores that do nothing else; peak "
-        f"{own:.0f} MiB, and {others:.0f} a process"
-    )
+    print(f"{sum(IMAGES.values()):,} images: {taken(total, options.cores)}")
 
 
 if __name__ == "__main__":
