@@ -16,7 +16,7 @@ from layout import Run
 
 from dissection.jobs.files import layer_file_name
 
-START = 2.5  # seconds until a job computes
+START = 1.5  # seconds until a job computes
 READ = 0.011  # seconds to read an image of 227 x 227 pixels
 MAC = 0.02  # seconds for 10^9 multiplications of a forward pass
 BACKWARD = 3  # a step of training, in forward passes
@@ -148,7 +148,7 @@ class Costs:
             return Cost(0)
         if known in COMPUTING:
             return getattr(self, f"_{known}")(wildcards)
-        return Cost(8 if known in self._config["figures"] else START)
+        return Cost(4 if known in self._config["figures"] else START)
 
     # ---- data ------------------------------------------------------------------------------
 
@@ -182,7 +182,7 @@ class Costs:
 
     def _pack_labels(self, wildcards: Any) -> Cost:
         large = "synthetic" not in self._config["dataset"]
-        return Cost(4 + 0.003 * self.images, kept=(28e3 if large else 8.6e3) * self.images)
+        return Cost(START + 0.003 * self.images, kept=(28e3 if large else 8.6e3) * self.images)
 
     # ---- networks --------------------------------------------------------------------------
 
@@ -208,25 +208,25 @@ class Costs:
         images = self.images / self._config["dissection"]["shards"]
         layers = self._run.layers(wildcards.network)
         held = sum(2 * self._values(wildcards.network, layer) * images for layer in layers)
-        return Cost(4 + image * images, held=held)
+        return Cost(2.5 + image * images, held=held)
 
     # ---- layers ----------------------------------------------------------------------------
 
     def _compute_thresholds(self, wildcards: Any) -> Cost:
-        return Cost(4 + 6e-9 * self.images * self._of_layer(wildcards))
+        return Cost(START + 6e-9 * self.images * self._of_layer(wildcards))
 
     def _summarize_activations(self, wildcards: Any) -> Cost:
-        return Cost(3 + 4e-9 * self.images * self._of_layer(wildcards))
+        return Cost(START + 4e-9 * self.images * self._of_layer(wildcards))
 
     def _tally_overlaps(self, wildcards: Any) -> Cost:
         images = self.images / self._config["dissection"]["shards"]
-        return Cost(2.7 + images * (2e-4 + 1.2e-8 * self._of_layer(wildcards)))
+        return Cost(START + images * (2e-4 + 1.2e-8 * self._of_layer(wildcards)))
 
     def _score_units(self, wildcards: Any) -> Cost:
-        return Cost(3.5)
+        return Cost(START)
 
     def _make_unit_page(self, wildcards: Any) -> Cost:
-        return Cost(2.5 + 0.013 * self._size(wildcards)[0], kept=14e3 * self._size(wildcards)[0])
+        return Cost(0.6 + 0.013 * self._size(wildcards)[0], kept=14e3 * self._size(wildcards)[0])
 
     def _rotate_basis(self, wildcards: Any) -> Cost:
         rotation = self._config["rotation"]

@@ -1,12 +1,14 @@
 """The page of a data set in a browser: everything is there, and names are text and nothing else."""
 
+import base64
+import io
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from browser import open_page, start_browser
-from PIL import Image
+from PIL import Image, ImageColor
 from repository import ROOT
 
 from dissection.categories import CATEGORIES, CATEGORY_COLORS, concept_name
@@ -188,6 +190,15 @@ def test_pictures_show_where_labels_are():
     ]
     assert of_colors.labels == [("#646464", "grey", 0.5), ("#c81e1e", "red", 0.5)]
     assert len({colour for colour, *_ in of_objects.labels}) == 2
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(of_objects.source.split(",")[1]))))
+    colours = [np.array(ImageColor.getrgb(colour)) for colour, *_ in of_objects.labels]
+    quarter, half = SIDE // 4, SIDE // 2
+    # The largest, which lies right of the other one, both in the image's left half and on grey 100.
+    upper, right = drawn[5 : quarter - 5, quarter + 5 : half - 5], drawn[quarter + 5 :, half + 5 :]
+    left = drawn[5:-5, 5 : quarter - 5]
+    for part, colour in ((upper, colours[0]), (left, colours[1])):
+        np.testing.assert_allclose(part.mean(axis=(0, 1)), 0.6 * colour + 40, atol=8)
+    np.testing.assert_allclose(right.mean(axis=(0, 1)), (200 + 30 + 30) / 3, atol=8)
 
 
 def test_a_concept_has_one_colour_on_the_page():

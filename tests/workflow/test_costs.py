@@ -28,7 +28,7 @@ def job(**wildcards):
 
 
 def test_times_of_the_default_run():
-    """Core-seconds that benchmarks/jobs.py told of a whole run, on a machine that was not idle."""
+    """Core-seconds that benchmarks/jobs.py told of a whole run."""
     model = costs("config")
     layers = [("alexnet", f"conv{n}") for n in range(1, 6)] + 16 * [("repeat1", "conv5")]
     networks = list(model._config["networks"])
@@ -40,8 +40,8 @@ def test_times_of_the_default_run():
         "rotate_basis": [job(network="alexnet", layer="conv5")],
         "synthesize_training_set": [job(content="scene"), job(content="object")],
     }
-    measured = {"train_network": 1799, "cache_activations": 265, "compute_thresholds": 145}
-    measured |= {"make_unit_page": 83, "rotate_basis": 73, "synthesize_training_set": 84}
+    measured = {"train_network": 1730, "cache_activations": 167, "compute_thresholds": 49}
+    measured |= {"make_unit_page": 38, "rotate_basis": 75, "synthesize_training_set": 84}
     for rule, jobs in found.items():
         seconds = sum(model.of(rule, wildcards).seconds for wildcards in jobs)
         assert 0.6 < seconds / measured[rule] < 1.5, (rule, seconds)

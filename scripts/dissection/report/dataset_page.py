@@ -14,8 +14,8 @@ from dissection.categories import CATEGORIES, concept_name
 from dissection.figures.samples import Sample, dominant_labels
 from dissection.report.unit_page import render
 
-SIDE = 208  # pixels, of the longer side of a picture
-FILLED = 0.6  # share of a label's colour where it lies on the image
+SIDE = 192  # pixels, of the longer side of a picture: five fit beside each other on a desk
+FILLED = 0.6  # share of a label's colour where it lies on the image in grey
 LABELS = 12  # of a picture that are named, the largest
 NAMES = 1000  # of images that were left out
 
@@ -47,7 +47,7 @@ class Shown(NamedTuple):
 def pictures(
     sample: Sample, names: Sequence[str], places: dict[str, dict[int, int]]
 ) -> list[Shown]:
-    """Return an image, and the image under its labels of each category.
+    """Return an image, and the image in grey under its labels of each category.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ def pictures(
     filter_ = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
     image = np.asarray(Image.fromarray(sample.image).resize(size[::-1], filter_))
     found = [_picture("", image)]
+    # On the image in its colours, those of the labels would not be those that are listed.
+    grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     for category, maps in sample.maps.items():
         label_map = dominant_labels(maps)
         labels, counts = np.unique(label_map[label_map > 0], return_counts=True)
@@ -70,14 +72,14 @@ def pictures(
             np.arange(new) * old // new for new, old in zip(size, label_map.shape, strict=True)
         )
         drawn = label_map[rows[:, None], columns]
-        listed, filled = [], image.copy()
+        listed, filled = [], np.rint(grey).astype(np.uint8)
         own = places.setdefault(category, {})
         for k in order.tolist():
             where = drawn == labels[k]
             place = own.setdefault(int(labels[k]), len(own))
             colour = _mean(image[where]) if category == "color" else _colour(place)
             share = 1 if category == "color" else FILLED
-            filled[where] = np.rint(share * colour + (1 - share) * image[where])
+            filled[where] = np.rint(share * colour + (1 - share) * grey[where])
             name = concept_name(names[labels[k]], category)
             listed.append((_text(colour), name, float(counts[k] / label_map.size)))
         if category != "color":
