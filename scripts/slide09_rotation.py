@@ -7,6 +7,7 @@ from dissection.figures.curves import category_curves
 from dissection.figures.style import save
 from dissection.jobs.logs import logged
 from dissection.jobs.results import read_result
+from dissection.scoring.detectors import PUBLISHED_RULE
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
     params = snakemake.params
     tables = [read_result(file) for file in snakemake.input.rotation]
     table = pd.concat(tables, ignore_index=True)
+    table = table[table["rule"] == PUBLISHED_RULE]
     published = read_result(snakemake.input.published).iloc[0]
     totals = table[table["category"] == "total"]
     start = totals.loc[totals["alpha"] == totals["alpha"].min(), "unique"].mean()

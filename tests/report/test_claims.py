@@ -24,6 +24,7 @@ from dissection.report.claims import (
     verdict,
 )
 from dissection.report.groups import Accuracy
+from dissection.scoring.detectors import PUBLISHED_RULE, RULES, TOP_LABEL
 
 CLAIMS = read_claims(ROOT / "workflow/claims.yaml")
 finite = st.floats(-1e3, 1e3)
@@ -63,6 +64,11 @@ def rotation_table(unique, probe):
             for category in ("object", "total")
         ]
     )  # fmt: skip
+
+
+def by_both(found):
+    """Evidence that is the same by both rules of counting."""
+    return dict.fromkeys(RULES, found)
 
 
 def measure(name, found, **claim):
@@ -114,7 +120,7 @@ def test_a_confounded_comparison_is_named_and_judged_as_without():
     accuracies = {name: Accuracy("scene", share, 640) for name, share in shares.items()}
     plain = evidence(wide=30)
     known = dataclasses.replace(plain, accuracies=accuracies)
-    tables = [judge(CLAIMS, found).set_index("id") for found in (plain, known)]
+    tables = [judge(CLAIMS, by_both(found)).set_index("id") for found in (plain, known)]
     assert tables[1].loc["width", "confounded"] == "held-out accuracy 60.0 % against 50.0 %"
     assert list(tables[0]["confounded"]) == ["", "", ""]
     assert set(tables[1].drop("width")["confounded"]) == {""}
@@ -213,12 +219,31 @@ def test_less_than_a_full_rotation_is_no_evidence_for_one(name, alphas):
     assert verdict(effect, "direction") == "inconclusive"
 
 
+def test_the_other_rule_of_counting_stands_beside_the_published_one():
+    rotation = {
+        TOP_LABEL: rotation_table([[10, 8, 11]] * 2, [[0.5, 0.5, 0.5]] * 2),
+        PUBLISHED_RULE: rotation_table([[20, 15, 4]] * 2, [[0.5, 0.5, 0.5]] * 2),
+    }
+    found = {
+        TOP_LABEL: evidence(wide=5, rotation=rotation[TOP_LABEL]),
+        PUBLISHED_RULE: evidence((20, 22, 21, 25), wide=60, rotation=rotation[PUBLISHED_RULE]),
+    }
+    table = judge(CLAIMS, found).set_index("id")
+    for rule, suffix in ((PUBLISHED_RULE, ""), (TOP_LABEL, "_top_label")):
+        alone = judge(CLAIMS, by_both(found[rule])).set_index("id")
+        for column in ("measured", "verdict"):
+            assert list(table[column + suffix]) == list(alone[column])
+    verdicts = table[["verdict", "verdict_top_label"]]
+    assert list(verdicts.loc["width"]) == ["replicated", "not replicated"]
+    assert list(verdicts.loc["axis_alignment"]) == ["replicated", "not replicated"]
+
+
 def test_claims_that_the_run_has_nothing_for_are_left_out():
     own = Evidence(detectors={("mine", "c"): detectors()}, layers={"mine": ["c"]}, groups={})
-    table = judge(CLAIMS, own)
+    table = judge(CLAIMS, by_both(own))
     assert list(table.columns) == list(COLUMNS)
     assert len(table) == 0
-    some = judge(CLAIMS, evidence(wide=20))
+    some = judge(CLAIMS, by_both(evidence(wide=20)))
     assert set(some["id"]) == {"emergence", "initialization", "width"}
     assert set(some["verdict"]) == {"inconclusive", "replicated"}
     assert some.set_index("id").loc["emergence", "measured"].startswith("fewer than three layers")

@@ -145,6 +145,8 @@ def made_up_claims():
                 "criterion": "effect > 2 spread",
                 "verdict": verdict,
                 "confounded": (f"accuracy 1 % {EVIL}", "", "")[i],
+                "measured_top_label": ("25.0 against 2.3", f"12 against 9 {EVIL}", "nothing")[i],
+                "verdict_top_label": ("replicated", "inconclusive", "inconclusive")[i],
                 "figure": ("slide08_networks", "slide08_networks", "slide09_rotation")[i],
             }
         )
@@ -481,7 +483,11 @@ def test_a_template_that_asks_for_an_unknown_value_is_an_error():
 
 def beside(claim):
     """What stands beside a claim's verdict."""
-    return f" confounded: {claim['confounded']}" if claim["confounded"] else ""
+    text = f" confounded: {claim['confounded']}" if claim["confounded"] else ""
+    if claim["verdict_top_label"] != claim["verdict"]:
+        other = f"{claim['verdict_top_label']} ({claim['measured_top_label']})"
+        text += f" each unit once, for its best concept: {other}"
+    return text
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from dissection.scoring.tally import Tally
 UNITS, IMAGES = 5, 60
 PRIMARY = np.array([-1, 0, 1, 2, 3, 4, 5, 0], np.int8)
 NAMES = ["", *"abcdefg"]
-COLUMNS = ["seed", "alpha", "category", "units", "unique", "accuracy", "probe_accuracy"]
+COLUMNS = ["seed", "alpha", "rule", "category", "units", "unique", "accuracy", "probe_accuracy"]
 
 
 def random_tally(rng):
@@ -59,16 +59,13 @@ def test_rows_are_the_counts_and_accuracies_of_their_basis(at_once):
         bases, at_once, measure, features, scenes, NAMES, PRIMARY, 0.1, probe_splits=4
     )
     assert table.columns.tolist() == [*COLUMNS, "probe_spread"]
-    assert len(table) == len(bases) * 7
+    assert len(table) == len(bases) * 14
     for i, basis in enumerate(bases):
-        rows = table.iloc[7 * i : 7 * i + 7]
+        rows = table.iloc[14 * i : 14 * i + 14]
         counts = count_detectors(unit_table(tallies[i], NAMES, PRIMARY), 0.1)
-        published = counts[counts["rule"] == "per_category"]
-        assert rows["category"].tolist() == [*CATEGORIES, "total"]
-        assert (
-            rows[["units", "unique"]].values.tolist()
-            == published[["units", "unique"]].values.tolist()
-        )
+        assert rows["category"].tolist() == [*CATEGORIES, "total"] * 2
+        counted = ["rule", "category", "units", "unique"]
+        assert rows[counted].values.tolist() == counts[counted].values.tolist()
         probe = linear_probe(features @ basis.R.T, scenes, 4, basis.seed)
         for row in rows.itertuples():
             assert (row.seed, row.alpha) == (basis.seed, basis.alpha)
@@ -86,7 +83,7 @@ def test_without_enough_scenes_there_is_no_probe_and_all_else(scenes, caplog):
         bases, 2, measure, features, np.array(scenes), NAMES, PRIMARY, 0.1, probe_splits=4
     )
     assert table[["probe_accuracy", "probe_spread"]].isna().all(axis=None)
-    assert table["accuracy"].tolist() == [0.5] * 7 + [0.25] * 7
+    assert table["accuracy"].tolist() == [0.5] * 14 + [0.25] * 14
     assert table["unique"].notna().all()
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "two scenes with at least 4 images" in warning.getMessage()

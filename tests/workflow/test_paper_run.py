@@ -250,10 +250,9 @@ def test_slide_9_begins_with_the_layer_itself(run):
     place = run / "results/paper/rotation/caffe_reference_places205/conv5/rotation.csv"
     rotation = pd.read_csv(place)
     detectors = pd.read_csv(dissected(run, "caffe_reference_places205", "conv5", "detectors.csv"))
-    own = detectors.query("rule == 'per_category'")[["category", "units", "unique"]]
+    counted = ["rule", "category", "units", "unique"]
     for seed, rows in rotation.query("alpha == 0").groupby("seed"):
-        found = rows[["category", "units", "unique"]]
-        assert found.to_numpy().tolist() == own.to_numpy().tolist(), seed
+        assert rows[counted].values.tolist() == detectors[counted].values.tolist(), seed
     assert rotation["probe_accuracy"].between(0, 1).all()
     # The paper's networks tell other classes apart than ours: only the probe has an accuracy.
     assert {*figure(run, "slide09_rotation")["series"]} >= {"total", "linear probe"}

@@ -18,10 +18,12 @@ from dissection.categories import BRODENS_COLORS
 from dissection.errors import InputError
 from dissection.jobs.schemas import read_yaml, schema_problems
 from dissection.report.groups import TIMES_SPREAD, Accuracy, confounding, difference_of_means
+from dissection.scoring.detectors import PUBLISHED_RULE, TOP_LABEL
 
 COLUMNS = (
     *("id", "slide", "statement", "published", "measured"),
-    *("effect", "spread", "criterion", "verdict", "confounded", "figure"),
+    *("effect", "spread", "criterion", "verdict", "confounded"),
+    *("measured_top_label", "verdict_top_label", "figure"),
 )
 
 
@@ -60,11 +62,12 @@ class Evidence:
     Attributes
     ----------
     detectors : mapping of (network, layer) to rows of detectors.csv
-        Of the rule that published counts follow: ``category``, ``unique``, ``unique_se``.
+        Of one rule of counting: ``category``, ``unique``, ``unique_se``.
     layers : mapping of network to its dissected layers, from input to output
     groups : mapping of a group's name to its networks; the group "baseline" holds networks that
         differ in nothing but their seed
-    rotations : mapping of (network, layer) to rotation.csv
+    rotations : mapping of (network, layer) to rows of rotation.csv
+        Of the same rule.
     iterations : sequence of (iteration, network), ascending
     accuracies : mapping of network to its accuracy, of those that were trained here
     """
@@ -293,15 +296,25 @@ def verdict(effect: Effect, criterion: str | Mapping) -> str:
     return "replicated" if holds else "not replicated" if fails else "inconclusive"
 
 
-def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
+def judge(claims: Sequence[Mapping], evidence: Mapping[str, Evidence]) -> pd.DataFrame:
     """Return one row a claim that the run has something for, with the columns `COLUMNS`.
+
+    Claims are judged by the counts that the published ones follow; what was measured and the
+    verdict if every unit counts once, for its best concept, stand beside it.
 
     Parameters
     ----------
     claims : sequence of mappings
         As `read_claims` returns them.
-    evidence : Evidence
+    evidence : mapping of a rule of counting (`detectors.RULES`) to Evidence
     """
+    table, other = (_judged(claims, evidence[rule]) for rule in (PUBLISHED_RULE, TOP_LABEL))
+    for column in ("measured", "verdict"):
+        table[f"{column}_{TOP_LABEL}"] = other[column]
+    return table[list(COLUMNS)]
+
+
+def _judged(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
     rows = []
     for claim in claims:
         criterion = claim["criterion"]
@@ -325,7 +338,7 @@ def judge(claims: Sequence[Mapping], evidence: Evidence) -> pd.DataFrame:
                 "confounded": effect.confounded,
             }
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=[name for name in COLUMNS if TOP_LABEL not in name])
 
 
 def _rotated_fully(rotation: pd.DataFrame) -> bool:

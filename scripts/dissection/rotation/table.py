@@ -54,8 +54,8 @@ def rotation_table(
     Returns
     -------
     DataFrame
-        A row for each category and the total of every basis: ``seed``, ``alpha``, ``category``,
-        ``units`` and ``unique`` by the rule of published counts, ``accuracy``,
+        A row for each rule of counting, category and the total, of every basis: ``seed``,
+        ``alpha``, ``rule``, ``category``, ``units``, ``unique``, ``accuracy``,
         ``probe_accuracy``, ``probe_spread``. Those of the probe are not numbers where too few
         images have scenes.
     """
@@ -65,7 +65,6 @@ def rotation_table(
     tables = []
     for basis, tally, accuracy in progress(_measured(bases, at_once, measure), "bases"):
         counts = count_detectors(unit_table(tally, names, primary), iou_threshold)
-        counts = counts[counts["rule"] == PUBLISHED_RULE]
         probe, spread = math.nan, math.nan
         if probed:
             rotated = rotated_features(features, basis.R)
@@ -82,10 +81,15 @@ def rotation_table(
         )
         log.info(
             "seed %d, alpha %g: %d unique detectors, accuracy %.3f, probe %.3f",
-            *(basis.seed, basis.alpha, counts["unique"].iloc[-1], accuracy, probe),
+            *(basis.seed, basis.alpha, _total(counts), accuracy, probe),
         )
-    order = ["seed", "alpha", "category", "units", "unique", "accuracy", "probe_accuracy"]
-    return pd.concat(tables, ignore_index=True)[[*order, "probe_spread"]]
+    order = ["seed", "alpha", "rule", "category", "units", "unique", "accuracy"]
+    return pd.concat(tables, ignore_index=True)[[*order, "probe_accuracy", "probe_spread"]]
+
+
+def _total(counts: pd.DataFrame) -> int:
+    table = counts.set_index(["rule", "category"])
+    return table.loc[(PUBLISHED_RULE, "total"), "unique"]
 
 
 def _measured(
