@@ -49,6 +49,7 @@ def stages(results: dict) -> str:
     shown = [
         ("forward pass", "forward pass", results["forward"]),
         ("caching", "caching: images read, forward pass, maps written", rows["caching"]["images"]),
+        ("loading", "loading alone: images decoded, preprocessed", rows["caching"]["images"]),
         ("PNG decoder", "only decoding the label maps, with Pillow", results["decoded"]),
         ("label packing", "label packing", images),
         ("thresholds", "thresholds", images),

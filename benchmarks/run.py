@@ -70,8 +70,8 @@ class Size:
 
 SIZES = {
     "tiny": Size(96, 4, 8, 16, batch_size=4, samples=20, runs=1, cold=False),
-    "small": Size(images=4000, forward=192, plain=100, others=400),
-    "full": Size(images=data.FULL, forward=480, plain=300, others=8000, rotations=2),
+    "small": Size(images=4000, forward=1920, plain=100, others=400),
+    "full": Size(images=data.FULL, forward=1920, plain=300, others=8000, rotations=2),
 }
 
 
@@ -124,6 +124,8 @@ class Benchmark:
         cached = str(self.folder / "cached")
         self.measure("caching", "cache", dataset=dataset, folder=cached, shards=shards, **batches)
         self.rows["caching"]["images"] = len(np.load(f"{cached}/conv5.npy", mmap_mode="r"))
+        loaded = self.rows["caching"]["images"]
+        self.measure("loading", "load", dataset=dataset, images=loaded, **batches)
         decoded = min(size.images, 10 * size.plain)
         maps = {"dataset": dataset, "threads": cores}
         self.measure("PNG decoder", "decode", runs, images=decoded, **maps)

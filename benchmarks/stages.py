@@ -104,6 +104,20 @@ def cache(dataset: str, folder: str, shards: int, batch_size: int, threads: int)
     )
 
 
+def load(dataset: str, images: int, batch_size: int, threads: int) -> Stage:
+    """Only read, decode, preprocess and stack images, as caching does beside the forward pass."""
+    from dissection.activations.cache import loaded_batches
+    from dissection.networks.load import load_network
+
+    load_image, preprocess = Broden(dataset).load_image, load_network(NETWORK).preprocess
+
+    def run() -> None:
+        for _ in loaded_batches(load_image, preprocess, range(images), batch_size, threads):
+            pass
+
+    return run
+
+
 def pack(dataset: str, labels: str, threads: int) -> Stage:
     """Pack the label maps."""
     return script("pack_labels", threads, input={"dataset": dataset}, output={"labels": labels})
@@ -270,7 +284,7 @@ def bytes_read() -> int:
     return int(dict(line.split(": ") for line in counts.read_text().splitlines())["read_bytes"])
 
 
-STAGES = (forward, cache, pack, decode, thresholds, tally, score, rotation, both, plain)
+STAGES = (forward, cache, load, pack, decode, thresholds, tally, score, rotation, both, plain)
 
 
 def main() -> None:

@@ -87,8 +87,8 @@ def cache_activations(
         files = _begin_files(stack, partial, traced, shapes, dtype)
 
         def batches() -> Iterator[int]:
-            loaded = _loaded(load_image, network.preprocess, images, batch_size, threads)
-            for first, batch in loaded:
+            arguments = (load_image, network.preprocess, images, batch_size, threads)
+            for first, batch in loaded_batches(*arguments):
                 count = min(batch_size, images.stop - first)
                 maps = outputs.run(model, batch.to(device))
                 for layer, file in files.items():
@@ -146,14 +146,31 @@ def _begin_files(
     return opened
 
 
-def _loaded(
+def loaded_batches(
     load_image: Callable[[int], np.ndarray],
     preprocess: Callable[[np.ndarray], torch.Tensor],
     images: range,
     batch_size: int,
     threads: int,
 ) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (first image, batch); the next batch is loaded while this one is in use."""
+    """Read and preprocess images; the next batch is loaded while this one is in use.
+
+    Parameters
+    ----------
+    load_image, images, batch_size
+        As of `cache_activations`.
+    preprocess : callable
+        From what ``load_image`` returns to float32 (3, height, width).
+    threads : int
+        That load images.
+
+    Yields
+    ------
+    first : int
+        Number of the batch's first image.
+    batch : float32 (batch_size, 3, height, width)
+        The last one is filled up with its last image.
+    """
     with ThreadPoolExecutor(threads) as pool:
 
         def load(first: int) -> list[Future[torch.Tensor]]:
