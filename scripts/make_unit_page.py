@@ -14,7 +14,7 @@ from dissection.jobs.files import whole_file, whole_folder
 from dissection.jobs.logs import log, logged
 from dissection.jobs.results import read_result
 from dissection.report.unit_page import save_strips, units_page
-from dissection.scoring.detectors import mark_detections
+from dissection.scoring.detectors import chance_note, mark_detections
 from dissection.scoring.notes import firing_note
 
 
@@ -39,7 +39,7 @@ def main() -> None:
         Path(snakemake.output.pictures).name,
         sizes,
         params.iou_threshold,
-        firing_note(units["cannot_fire"]),
+        [chance_note(units, params.iou_threshold), firing_note(units["cannot_fire"])],
         CATEGORY_COLORS,
     )
     with whole_file(snakemake.output.page) as path:

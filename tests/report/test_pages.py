@@ -97,7 +97,7 @@ def write_units_page(path, units, title=QUOTES, layer=EVIL):
         pictures.name,
         save_strips(pictures, thresholds, top_images, GEOMETRY, image_of),
         0.04,
-        f"1 of {n} units cannot fire {EVIL}",
+        ["", f"1 of {n} units cannot fire {EVIL}"],
         CATEGORY_COLORS,
     )
     path.write_text(page, encoding="utf-8")
@@ -284,6 +284,15 @@ def test_units_are_shown_best_first(page):
     assert dead, "the last one"
 
 
+def test_what_chance_reaches_stands_beside_each_iou(tmp_path, browser):
+    units = made_up_units(3, evil=False).assign(p_value=[0.01, 0.25, 1.0])
+    file = write_units_page(tmp_path / "units.html", units)
+    with open_page(file, browser=browser) as (opened, _):
+        scores = opened.locator("h2 .score").all_inner_texts()
+    best = zip(units["score"], ("0.01", "0.25", "1"), strict=True)
+    assert scores == [f"IoU {score:.3f}, p {p}" for score, p in best]
+
+
 def test_names_are_text_and_nothing_else(page):
     assert page.evaluate("document.scripts.length") == 2
     assert page.locator("b, img[src=x], [onmouseover], [onerror]").count() == 0
@@ -463,7 +472,7 @@ def test_a_page_of_4096_units_opens_at_once(tmp_path, browser):
     units = made_up_units(4096)
     sizes = [(IMAGE_SIDE, IMAGE_SIDE)] * len(units)
     template = (REPORT / "units.html").read_text(encoding="utf-8")
-    page = units_page(template, "A", "fc6", units, "fc6", sizes, 0.04, "", CATEGORY_COLORS)
+    page = units_page(template, "A", "fc6", units, "fc6", sizes, 0.04, [], CATEGORY_COLORS)
     (tmp_path / "fc6.html").write_text(page, encoding="utf-8")
     assert len(page) < 5e6
     opened = browser.new_page()

@@ -104,7 +104,7 @@ def units_page(
     pictures: str,
     sizes: Sequence[tuple[int, int]],
     iou_threshold: float,
-    firing_note: str,
+    notes: Sequence[str],
     colours: Mapping[str, str],
 ) -> str:
     """Return the page of one layer, as HTML.
@@ -117,15 +117,15 @@ def units_page(
         The network's readable name, and its layer.
     units : DataFrame
         As `scoring.unit_table` makes it, best first, with ``cannot_fire`` and the columns of
-        `scoring.mark_detections`.
+        `scoring.mark_detections`; with ``p_value`` if permutations were asked for.
     pictures : str
         Name of the folder beside the page that `save_strips` wrote to.
     sizes : sequence of (width, height)
         As of `save_strips`.
     iou_threshold : float
         To be named: what a unit detects is said by the table.
-    firing_note : str
-        About units that cannot fire; may be empty.
+    notes : sequence of str
+        About chance, about units that cannot fire; those that are empty are left out.
     colours : mapping of category to colour
     """
     rows = []
@@ -145,6 +145,7 @@ def units_page(
             {
                 "number": row["unit"],
                 "score": row["score"],
+                "p": row.get("p_value"),
                 "category": row["category"],
                 "label": concept_name(row["label"], row["category"]),
                 "detects": row["detects"],
@@ -166,6 +167,6 @@ def units_page(
         detecting=len(detecting),
         counts={category: detecting.count(category) for category in CATEGORIES},
         iou_threshold=iou_threshold,
-        firing_note=firing_note,
+        notes=[note for note in notes if note],
         colours=dict(colours),
     )
