@@ -4,7 +4,7 @@
 # make fuzz        odd configurations, by the hundred
 # make benchmark   measure speed and memory; SIZE=full at Broden's size, FOLDER=... for its data
 # make format      format the sources
-# make docs        write the table of keys in config/README.md
+# make docs        write the tables of keys in config/README.md and of claims in README.md
 # make lock        resolve requirements.in anew
 # make clean       delete all that was computed, after a question
 
@@ -64,6 +64,7 @@ $(INSTALLED)-anew:
 
 docs: environment
 	$(BIN)/python scripts/maintenance/document_config.py
+	$(BIN)/python scripts/maintenance/document_claims.py
 
 lock: environment
 	$(BIN)/uv pip compile --universal --python-version 3.11 --no-annotate --no-header --upgrade --quiet requirements.in --output-file requirements.lock

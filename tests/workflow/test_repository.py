@@ -30,3 +30,9 @@ def test_table_of_configuration_keys_is_the_schema_s():
     readme = (ROOT / "config/README.md").read_text()
     documented = runpy.run_path(str(MAINTENANCE / "document_config.py"))["documented"]
     assert readme == documented(readme, schema), "run `make docs`"
+
+
+def test_table_of_claims_is_that_of_the_runs_that_are_kept():
+    readme = (ROOT / "README.md").read_text()
+    documented = runpy.run_path(str(MAINTENANCE / "document_claims.py"))["documented"]
+    assert readme == documented(readme, ROOT / "docs"), "run `make docs`"
