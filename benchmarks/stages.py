@@ -34,8 +34,9 @@ from dissection.activations.shards import chunks
 from dissection.datasets.broden import Broden
 from dissection.jobs.memory import keep_freed_memory
 from dissection.labels.store import LabelStore
+from dissection.scoring.counting import tally_overlaps
 from dissection.scoring.iou import unit_table  # noqa: F401  (loaded before the clock starts)
-from dissection.scoring.tally import Tally, tally_overlaps
+from dissection.scoring.tally import Tally
 from dissection.scoring.thresholds import compute_thresholds
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,8 +10,8 @@ from dissection.categories import use_categories
 from dissection.jobs.files import whole_folder
 from dissection.jobs.logs import log, logged, progress
 from dissection.labels.store import LabelStore
+from dissection.scoring.counting import tally_overlaps
 from dissection.scoring.permutations import permuted_images
-from dissection.scoring.tally import tally_overlaps
 
 
 def main() -> None:

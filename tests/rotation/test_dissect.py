@@ -14,7 +14,7 @@ from dissection.labels.pack import pack_labels
 from dissection.labels.store import LabelStore
 from dissection.rotation.dissect import dissect_rotated
 from dissection.rotation.matrices import Basis, RotationPath, random_rotation, rotate
-from dissection.scoring.tally import tally_overlaps
+from dissection.scoring.counting import tally_overlaps
 from dissection.scoring.thresholds import compute_thresholds
 
 UNITS = 4

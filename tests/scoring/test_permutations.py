@@ -13,8 +13,9 @@ from dissection.categories import CATEGORIES
 from dissection.datasets.broden import Broden
 from dissection.labels.pack import pack_labels
 from dissection.labels.store import LabelStore
+from dissection.scoring.counting import tally_overlaps
 from dissection.scoring.permutations import p_values, permuted_images
-from dissection.scoring.tally import Tally, tally_overlaps
+from dissection.scoring.tally import Tally
 
 
 @pytest.fixture(scope="module")

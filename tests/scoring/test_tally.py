@@ -16,7 +16,8 @@ from dissection.datasets.broden import Broden
 from dissection.errors import InputError
 from dissection.labels.pack import pack_labels
 from dissection.labels.store import LabelStore
-from dissection.scoring.tally import Tally, tally_overlaps
+from dissection.scoring.counting import tally_overlaps
+from dissection.scoring.tally import Tally
 
 
 def random_activations(rng, images, units, geometry, dtype):
@@ -106,7 +107,7 @@ def test_shards_and_blocks_add_up(data_sets, seed):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_memory_mapped_in_many_pieces(data_sets, tmp_path, monkeypatch, dtype):
-    monkeypatch.setattr("dissection.scoring.tally.CHUNK_BYTES", 1)  # one image a piece
+    monkeypatch.setattr("dissection.scoring.counting.CHUNK_BYTES", 1)  # one image a piece
     broden, store = data_sets[0]
     rng = np.random.default_rng(5)
     geometry = random_geometry(rng)
@@ -216,7 +217,7 @@ def test_faults(sound, changes, message):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
 def test_activation_that_is_not_finite(sound, value, dtype, monkeypatch):
-    monkeypatch.setattr("dissection.scoring.tally.CHUNK_BYTES", 100)  # several pieces
+    monkeypatch.setattr("dissection.scoring.counting.CHUNK_BYTES", 100)  # several pieces
     # Also where the map is below the threshold, so that nothing would have been counted.
     for rest in (0, 1):
         a = np.full((4, 3, 2, 3), rest, dtype)

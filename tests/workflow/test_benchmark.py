@@ -13,7 +13,8 @@ from dissection.activations.files import open_layer
 from dissection.datasets.broden import Broden
 from dissection.labels.pack import pack_labels
 from dissection.labels.store import LabelStore
-from dissection.scoring.tally import Tally, tally_overlaps
+from dissection.scoring.counting import tally_overlaps
+from dissection.scoring.tally import Tally
 from dissection.scoring.thresholds import compute_thresholds
 
 IMAGES = 9

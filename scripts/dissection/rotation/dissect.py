@@ -13,7 +13,8 @@ from dissection.errors import InputError
 from dissection.jobs.logs import progress
 from dissection.labels.store import LabelStore
 from dissection.rotation.matrices import Basis, one_thread_each, rotate
-from dissection.scoring.tally import Tally, tally_overlaps
+from dissection.scoring.counting import tally_overlaps
+from dissection.scoring.tally import Tally
 from dissection.scoring.thresholds import ThresholdCounter
 
 CHUNK_BYTES = 8 * 2**20  # of cached activations: less work for memory and caches than with more

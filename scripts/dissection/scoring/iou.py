@@ -1,18 +1,14 @@
 """From overlap tallies to IoU, each unit's best concepts, and the table of units."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dissection.categories import CATEGORIES
 from dissection.errors import InputError
-
-if TYPE_CHECKING:
-    from dissection.scoring.tally import Tally
+from dissection.scoring.tally import Tally
 
 
 class BestConcepts(NamedTuple):
