@@ -55,3 +55,43 @@ def test_packages_load_nothing_by_themselves():
     for file in LIBRARY.rglob("__init__.py"):
         body = ast.parse(file.read_text()).body
         assert len(body) == 1 and ast.get_docstring(ast.parse(file.read_text())), file
+
+
+def at_the_start(file):
+    """Names of the modules that a file imports when it is imported itself."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def loaded(file):
+    """Packages from outside that a script loads when it starts, through the library as well."""
+    found, left = set(), [file]
+    while left:
+        for name in at_the_start(left.pop()):
+            module = SCRIPTS / f"{name.replace('.', '/')}.py"
+            if module.is_file() and module not in found:
+                found.add(module)
+                left.append(module)
+            elif not name.startswith("dissection"):
+                found.add(name.split(".")[0])
+    return found
+
+
+# What takes seconds to load, and the only scripts whose work needs it.
+HEAVY = {
+    "torch": {"cache_activations", "rotate_basis", "train_network", "list_layers"},
+    "numba": {
+        *("compute_thresholds", "summarize_activations", "tally_overlaps", "rotate_basis"),
+        *("pack_labels", "list_concepts"),
+    },
+}
+
+
+@pytest.mark.parametrize("package", HEAVY)
+def test_jobs_load_heavy_packages_only_where_they_work_with_them(package):
+    scripts = [file for file in SCRIPTS.glob("*.py") if package in loaded(file)]
+    assert {file.stem for file in scripts} == HEAVY[package]
