@@ -21,7 +21,9 @@ PREPARED = """
 import atexit, json, os, signal, socket, sys, threading, traceback
 listening = socket.socket(fileno=int(sys.argv[1]))  # jobs may wait there already
 import snakemake.cli, snakemake.script
-import cv2, matplotlib.figure, matplotlib.backends.backend_agg, numpy, pandas, PIL.Image, torch
+import cv2, jinja2, jsonschema, matplotlib.figure, matplotlib.backends.backend_agg, numba, numpy
+import pandas, PIL.Image, requests, scipy.ndimage, scipy.stats, sklearn.svm, torch, torchvision
+numba.njit(lambda number: number)(1)  # the first function takes longest
 
 def die_with(connection):
     try:

@@ -14,6 +14,7 @@ from job_starts import stand_in
 PROGRAM = """
 import json, os, signal, sys
 import snakemake.cli
+import torchvision  # whose names of networks are checked
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()

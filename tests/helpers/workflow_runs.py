@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from job_starts import stand_in
 from repository import ROOT
 from snakemake_starts import start
 
@@ -39,9 +40,18 @@ def clone(folder: Path) -> Path:
     return folder
 
 
+PROGRAM = """
+import sys
+import snakemake.cli
+sys.executable, sys.argv[:2] = sys.argv[1], ["snakemake"]
+snakemake.cli.main()
+"""
+
+
 def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
-    """Return the line that starts Snakemake, as a process of its own."""
-    return [sys.executable, "-m", "snakemake", *_arguments(*arguments, config=config, cores=cores)]
+    """Return the line that starts Snakemake, as a process of its own that can be killed."""
+    line = _arguments(*arguments, config=config, cores=cores)
+    return [sys.executable, "-c", PROGRAM, stand_in(), *line]
 
 
 def _arguments(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:

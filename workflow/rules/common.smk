@@ -1,6 +1,7 @@
 # Helpers only: the configuration, where results lie, what a rule's script depends on, and what a
 # job needs.
 
+import functools
 import os
 import shlex
 import sys
@@ -33,8 +34,9 @@ def shipped(path):
     return os.path.relpath(ROOT / path)
 
 
+@functools.cache
 def registered_downloads():
-    """What config/downloads.yaml lists; read only for configurations that need it."""
+    """What config/downloads.yaml lists; read once, and only for configurations that need it."""
     from dissection.downloads.registry import read_registry
 
     return read_registry(ROOT / "config/downloads.yaml")
