@@ -13,7 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from filelock import FileLock
 from http_server import FaultyServer
-from workflow_runs import clone, snakemake
+from workflow_runs import clone, keep_compiled, snakemake
 
 # A test that waits for the other processes, or imports what others had already, is not at fault.
 hypothesis.settings.register_profile("side by side", deadline=None)
@@ -37,6 +37,7 @@ def finished(tmp_path_factory, worker_id):
             clone(folder)
             result = snakemake(folder)
             assert result.returncode == 0, result.stdout
+            keep_compiled(folder)
             done.touch()
     return folder
 
