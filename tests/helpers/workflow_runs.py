@@ -74,9 +74,13 @@ def _arguments(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str
 
 
 def environment() -> dict[str, str]:
-    """Return the variables without pytest's settings and its path to the library."""
+    """Return the variables without pytest's settings and its path to the library.
+
+    Downloads that fail are tried again at once.
+    """
     tests_alone = {"PYTHONPATH", "PYTHONWARNINGS", "OMP_NUM_THREADS"}
-    return {k: v for k, v in os.environ.items() if k not in tests_alone}
+    variables = {k: v for k, v in os.environ.items() if k not in tests_alone}
+    return {"DOWNLOAD_WAIT": "0.01", **variables}
 
 
 def snakemake(
