@@ -20,9 +20,18 @@ hypothesis.settings.register_profile("side by side", deadline=None)
 hypothesis.settings.load_profile("side by side")
 
 
+# Folders of tests whose files take longest, these first.
+LONG = ("workflow", "training", "rotation")
+
+
 def pytest_collection_modifyitems(items):
-    """Runs of the workflow begin first: what is short fills the time beside the last ones."""
-    items.sort(key=lambda item: item.path.parent.name != "workflow")
+    """Long files begin first: what is short fills the time beside the last ones."""
+
+    def place(item):
+        folder = item.path.parent.name
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
