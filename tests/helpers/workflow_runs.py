@@ -43,13 +43,15 @@ def keep_compiled(folder: Path) -> None:
 
     Of each function everything or nothing: its index says which of its files is for which types.
     """
-    for cache in folder.glob("scripts/**/__pycache__"):
-        own = ROOT / cache.relative_to(folder)
-        own.mkdir(exist_ok=True)
-        for index in cache.glob("*.nbi"):
-            if not (own / index.name).exists():
-                for file in [*cache.glob(f"{index.stem}.*.nbc"), index]:
-                    shutil.copy2(file, own)
+    for index in folder.glob("scripts/**/__pycache__/*.nbi"):
+        own = ROOT / index.relative_to(folder)
+        source = own.parents[1] / f"{index.name.partition('.')[0]}.py"
+        if own.exists() and own.stat().st_mtime > source.stat().st_mtime:
+            continue
+        own.parent.mkdir(exist_ok=True)
+        for file in [*index.parent.glob(f"{index.stem}.*.nbc"), index]:
+            copied = Path(shutil.copy2(file, own.with_name(f"{file.name}.copied")))
+            copied.replace(own.with_name(file.name))  # at once: others read here
 
 
 PROGRAM = """
