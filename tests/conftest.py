@@ -13,16 +13,25 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 from filelock import FileLock
 from http_server import FaultyServer
-from workflow_runs import clone, snakemake
+from workflow_runs import clone, keep_compiled, snakemake
 
 # A test that waits for the other processes, or imports what others had already, is not at fault.
 hypothesis.settings.register_profile("side by side", deadline=None)
 hypothesis.settings.load_profile("side by side")
 
 
+# Folders of tests whose files take longest, these first.
+LONG = ("workflow", "training", "rotation")
+
+
 def pytest_collection_modifyitems(items):
-    """Runs of the workflow begin first: what is short fills the time beside the last ones."""
-    items.sort(key=lambda item: item.path.parent.name != "workflow")
+    """Long files begin first: what is short fills the time beside the last ones."""
+
+    def place(item):
+        folder = item.path.parent.name
+        return LONG.index(folder) if folder in LONG else len(LONG)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +46,7 @@ def finished(tmp_path_factory, worker_id):
             clone(folder)
             result = snakemake(folder)
             assert result.returncode == 0, result.stdout
+            keep_compiled(folder)
             done.touch()
     return folder
 

@@ -91,7 +91,8 @@ def test_a_package_comes_before_a_module_of_its_name(tmp_path):
 # What takes seconds is imported once; a copy of the process imports what a script does.
 IMPORTED = """
 import json, os, sys
-import matplotlib.pyplot, numba, pandas, torch
+import jinja2, jsonschema, matplotlib.pyplot, numba, pandas, requests
+import scipy.ndimage, sklearn.svm, torch
 for script, imports in json.load(sys.stdin).items():
     if os.fork() == 0:
         exec(imports, {})

@@ -118,6 +118,21 @@ def test_waits_grow(server, get, waits):
     assert "HTTP status 500 (Internal Server Error) (5 tries)" in message
 
 
+@pytest.mark.parametrize(("first", "expected"), [("0", 0), ("0.25", 0.25), ("", 2)])
+def test_the_environment_gives_another_first_wait(server, get, waits, monkeypatch, first, expected):
+    monkeypatch.setenv("DOWNLOAD_WAIT", first)
+    refusal(get, server.serve("/a", Reply(status=500)), attempts=4)
+    assert waits == [expected, 2 * expected, 4 * expected]
+
+
+@pytest.mark.parametrize("first", ["soon", "-1", "nan", "inf", "121", "2 s"])
+def test_a_first_wait_that_is_none_is_refused(server, get, monkeypatch, first):
+    monkeypatch.setenv("DOWNLOAD_WAIT", first)
+    message = refusal(get, server.serve("/a", Reply(BODY)))
+    assert f"DOWNLOAD_WAIT is '{first}' in the environment" in message
+    assert server.requests == []
+
+
 def test_wrong_checksum_means_the_next_source(server, get):
     url, mirror = server.serve("/a", Reply(OTHER)), server.serve("/b", Reply(BODY))
     assert get(url, mirror, sha256=SHA256).read_bytes() == BODY

@@ -18,10 +18,17 @@ import tempfile
 from pathlib import Path
 
 PREPARED = """
-import atexit, json, os, signal, socket, sys, threading, traceback
+import atexit, io, json, os, signal, socket, sys, threading, traceback
 listening = socket.socket(fileno=int(sys.argv[1]))  # jobs may wait there already
 import snakemake.cli, snakemake.script
-import cv2, matplotlib.figure, matplotlib.backends.backend_agg, numpy, pandas, PIL.Image, torch
+import cv2, jinja2, jsonschema, matplotlib.figure, numba, numpy, pandas, PIL.Image, requests
+import scipy.ndimage, scipy.stats, sklearn.svm, torch, torchvision
+# The first of a kind takes longest.
+numba.njit(lambda number: number)(1)
+figure = matplotlib.figure.Figure()
+figure.text(0, 0, "text")
+for form in ("pdf", "png"):
+    figure.savefig(io.BytesIO(), format=form)
 
 def die_with(connection):
     try:

@@ -14,6 +14,10 @@ from job_starts import stand_in
 PROGRAM = """
 import json, os, signal, sys
 import snakemake.cli
+# What it imports as it goes on, and torchvision, whose names of networks are checked.
+import charset_normalizer, docutils.core, jinja2, jsonschema, nbformat, requests, smart_open
+import snakemake.profiles, snakemake.report.html_reporter, torchvision, yte
+snakemake.cli.get_argument_parser()  # the first takes longest
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from job_starts import stand_in
 from repository import ROOT
 from snakemake_starts import start
 
@@ -15,11 +16,9 @@ NOT_IN_A_CLONE = {".git", ".venv", ".snakemake", "results", "resources", "tests"
 COMPILED = {".pyc", ".nbi", ".nbc"}
 SMOKE = "config/smoke.yaml"
 
-# Of the smoke run, one network from the data to its figures: a job of each rule that computes.
-PART = (
-    *("slide06_unit_detectors", "slide08_layers", "slide09_rotation"),
-    "results/smoke/units/alexnet/conv5.html",
-)
+# Of the smoke run, one network's layer from the data to its figures: a job of each rule that
+# computes.
+PART = ("slide06_unit_detectors", "slide09_rotation", "results/smoke/units/alexnet/conv5.html")
 
 
 def clone(folder: Path) -> Path:
@@ -39,9 +38,34 @@ def clone(folder: Path) -> Path:
     return folder
 
 
+def keep_compiled(folder: Path) -> None:
+    """Take over from a clone what numba compiled there, for the next clones: it takes seconds.
+
+    Of each function everything or nothing: its index says which of its files is for which types.
+    """
+    for index in folder.glob("scripts/**/__pycache__/*.nbi"):
+        own = ROOT / index.relative_to(folder)
+        source = own.parents[1] / f"{index.name.partition('.')[0]}.py"
+        if own.exists() and own.stat().st_mtime > source.stat().st_mtime:
+            continue
+        own.parent.mkdir(exist_ok=True)
+        for file in [*index.parent.glob(f"{index.stem}.*.nbc"), index]:
+            copied = Path(shutil.copy2(file, own.with_name(f"{file.name}.copied")))
+            copied.replace(own.with_name(file.name))  # at once: others read here
+
+
+PROGRAM = """
+import sys
+import snakemake.cli
+sys.executable, sys.argv[:2] = sys.argv[1], ["snakemake"]
+snakemake.cli.main()
+"""
+
+
 def command(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
-    """Return the line that starts Snakemake, as a process of its own."""
-    return [sys.executable, "-m", "snakemake", *_arguments(*arguments, config=config, cores=cores)]
+    """Return the line that starts Snakemake, as a process of its own that can be killed."""
+    line = _arguments(*arguments, config=config, cores=cores)
+    return [sys.executable, "-c", PROGRAM, stand_in(), *line]
 
 
 def _arguments(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str]:
@@ -50,9 +74,13 @@ def _arguments(*arguments: str, config: str = SMOKE, cores: int = 2) -> list[str
 
 
 def environment() -> dict[str, str]:
-    """Return the variables without pytest's settings and its path to the library."""
+    """Return the variables without pytest's settings and its path to the library.
+
+    Downloads that fail are tried again at once.
+    """
     tests_alone = {"PYTHONPATH", "PYTHONWARNINGS", "OMP_NUM_THREADS"}
-    return {k: v for k, v in os.environ.items() if k not in tests_alone}
+    variables = {k: v for k, v in os.environ.items() if k not in tests_alone}
+    return {"DOWNLOAD_WAIT": "0.01", **variables}
 
 
 def snakemake(

@@ -106,7 +106,8 @@ def kill_in_job(line: list[str], folder: Path, job: int, wait: float, number: in
 
 # Six kills are two of each signal, spread over the run; twenty show the same of more jobs.
 @pytest.mark.parametrize(
-    ("kills", "targets", "cores"), [(6, PART, 1), pytest.param(20, (), 2, marks=pytest.mark.long)]
+    ("kills", "targets", "cores"),
+    [(6, (*PART, "slide08_layers"), 1), pytest.param(20, (), 2, marks=pytest.mark.long)],
 )
 def test_kills_shards_and_cores_change_no_table(finished, tmp_path, kills, targets, cores):
     folder = in_three_shards(clone(tmp_path / "run0"))

@@ -55,7 +55,7 @@ def cut(config):
     }
     # On two cores jobs of one thread each are faster than the same jobs one after the other.
     config["training"]["workers"] = 0
-    config["dissection"] |= {"shards": 1, "threads": 1, "top_images": 4}
+    config["dissection"] |= {"shards": 1, "threads": 1, "top_images": 2, "bootstrap_samples": 20}
     config["rotation"] = {"alphas": [0, 1], "seeds": [1, 2]}
     for options in config["figures"].values():
         if "networks" in options:

@@ -4,12 +4,11 @@ import copy
 import html
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 import yaml
 from repository import ROOT
+from snakemake_starts import start
 from workflow_runs import clone, environment, planned, snakemake
 
 pytestmark = pytest.mark.workflow
@@ -151,10 +150,8 @@ def test_what_the_configuration_does_not_name_cannot_be_made(fresh, target):
 
 
 def run(folder, words):
-    result = subprocess.run(
-        [sys.executable, "-m", *words], cwd=folder, env=environment(), text=True, timeout=900,
-        check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+    assert words[0] == "snakemake"
+    result = start(words[1:], folder, environment(), seconds=900)
     assert result.returncode == 0, result.stdout
     return result.stdout
 
@@ -189,7 +186,7 @@ def test_the_report_s_commands_run_as_they_are_printed(copy, files, given):
     (whole,) = re.findall(r'<h2 id="rerun">How to rerun</h2>\n<pre>(.*)</pre>', page)
     again = re.findall(r"Again: <code>(.*)</code>", page)
     lines = [shlex.split(html.unescape(line)) for line in [whole, *again]]
-    start, *options = lines[0]
-    assert lines[1:] == [[start, figure, *options] for figure in sorted(SMOKE["figures"])]
+    program, *options = lines[0]
+    assert lines[1:] == [[program, figure, *options] for figure in sorted(SMOKE["figures"])]
     for line in lines[:2]:
         assert "Nothing to be done" in run(copy, [*line, "--dry-run"])

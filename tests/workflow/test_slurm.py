@@ -30,7 +30,8 @@ def running_shards(cluster):
     return [job for job in jobs if job["comment"].startswith("rule_cache_activations")]
 
 
-# Jobs of the cluster take seconds to start, and the other networks' are of the same rules.
+# Jobs of the cluster take seconds to start, and those of other networks and layers are of the same
+# rules.
 @pytest.mark.parametrize("targets", [PART, pytest.param((), marks=pytest.mark.long)])
 def test_killed_node_and_killed_job_change_no_table(finished, cluster, tmp_path, targets):
     folder = clone(tmp_path / "netdissect")

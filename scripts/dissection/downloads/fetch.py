@@ -5,6 +5,8 @@ came from), so that a later run goes on from there, however the earlier one ende
 """
 
 import hashlib
+import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from dissection.jobs.logs import log
 
 NEWS = 1_000_000  # bytes; a try that brings as many is no failure, even if the connection was cut
 FIRST_WAIT, LONGEST_WAIT = 2.0, 120.0  # seconds between tries
+WAIT = "DOWNLOAD_WAIT"  # the variable of the environment that gives another first wait
 
 
 def fetch(
@@ -42,7 +45,9 @@ def fetch(
     """Fetch a file from the first source that has it; only a file that passes every check is used.
 
     A file that lies at the target already, put there by hand or by an earlier run, is checked
-    in the same way and nothing is fetched. Proxies named in the environment are used.
+    in the same way and nothing is fetched. Proxies named in the environment are used, and the
+    seconds before a second try that ``DOWNLOAD_WAIT`` gives there; every further try waits twice
+    as long as the one before.
 
     Parameters
     ----------
@@ -78,7 +83,8 @@ def fetch(
     InputError
         If no source has the file (the message has every source with its reason, the checksum,
         and where to put a file that was fetched by other means), if the file at the target is
-        not the right one, or if the disk is full or cannot be used.
+        not the right one, if the disk is full or cannot be used, or if ``DOWNLOAD_WAIT`` is no
+        number of seconds.
     """
     target = Path(target)
     expected = _Expected(
@@ -114,6 +120,20 @@ def fetch(
             f"to fetch it, or put the right file there. Sources: {', '.join(urls) or 'none'}"
         )
     return target
+
+
+def _first_wait() -> float:
+    given = os.environ.get(WAIT, "") or FIRST_WAIT
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= LONGEST_WAIT:
+        raise InputError(
+            f"{WAIT} is {given!r} in the environment; it should be the seconds before a second "
+            f"try of a download, at most {LONGEST_WAIT:.0f}."
+        )
+    return seconds
 
 
 @dataclass(frozen=True)
@@ -232,7 +252,7 @@ def _fetch_from(
     sleep: Callable[[float], None],
 ) -> None:
     """Bring the whole file from one source and check it, in several tries if need be."""
-    failures, started_over = 0, False
+    first_wait, failures, started_over = _first_wait(), 0, False
     furthest = partial.size if partial.url == url else 0
     while True:
         joined = partial.url == url
@@ -245,7 +265,7 @@ def _fetch_from(
             at = f" after {megabytes(partial.size)}" if partial.size else ""
             if failures >= attempts:
                 raise SourceError(f"{error}{at} ({attempts} tries)") from error
-            wait = max(FIRST_WAIT * 2 ** (failures - 1), error.wait)
+            wait = max(first_wait * 2 ** (failures - 1), error.wait)
             if wait > LONGEST_WAIT:
                 raise SourceError(f"{error}; asked to wait {wait:.0f} s") from error
             log.info("%s: %s%s; trying again in %.0f s", url, error, at, wait)
