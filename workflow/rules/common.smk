@@ -46,7 +46,9 @@ def completed_config():
     """The configuration with defaults; a mistake in it ends Snakemake with one short message."""
     # libyaml is ten times as fast, where there is one; every job on a cluster reads this, too.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    schema = yaml.load((ROOT / "workflow/schemas/config.schema.yaml").read_text(), loader)
+    schema = yaml.load(
+        (ROOT / "workflow/schemas/config.schema.yaml").read_text(), loader
+    )
     files = " and ".join(str(file) for file in workflow.configfiles)
     # Jobs read the Snakefile, too: once is enough.
     registry = registered_downloads if workflow.is_main_process else None
