@@ -46,6 +46,8 @@ def keep_compiled(folder: Path) -> None:
     for index in folder.glob("scripts/**/__pycache__/*.nbi"):
         own = ROOT / index.relative_to(folder)
         source = own.parents[1] / f"{index.name.partition('.')[0]}.py"
+        if not source.exists():  # of a module that is no more
+            continue
         if own.exists() and own.stat().st_mtime > source.stat().st_mtime:
             continue
         own.parent.mkdir(exist_ok=True)
