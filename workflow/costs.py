@@ -102,6 +102,7 @@ UNKNOWN = Kind("", 4, 30, {"": (512, 14)})
 SMALL_LAYERS = {"conv1": (24, 32), "conv2": (48, 16), "": (96, 8)}
 SMALL = {"alexnet": (0.002, 0.0015), "vgg": (0.004, 0.0026)}
 SMALL |= {"googlenet": (0.0035, 0.0016), "resnet": (0.0035, 0.002)}
+UNTIL_PLATEAUS = 36  # epochs, about: of config/thorough.yaml's first networks 41 and 34
 
 
 # Rules with a method of `Costs` each, and those that take little more than their start.
@@ -192,7 +193,10 @@ class Costs:
         if "iterations" in settings:
             images = settings["iterations"] * settings["batch_size"]
         else:
-            images = settings["epochs"] * self._config["training_set"].get("images", 0)
+            epochs = settings["epochs"]
+            if settings["schedule"] == "plateau":
+                epochs = min(epochs, UNTIL_PLATEAUS)
+            images = epochs * self._config["training_set"].get("images", 0)
         small = SMALL.get(trained["architecture"])
         kind = self._kind(wildcards.network)
         image = (
