@@ -21,8 +21,8 @@ def cluster():
         yield cluster
 
 
-# What asks for a GPU where there are some.
-ON_GPUS = ("rule_train_network", "rule_cache_activations")
+# What asks for a GPU where there are some; a rotation for the network's own accuracy.
+ON_GPUS = ("rule_train_network", "rule_cache_activations", "rule_rotate_basis")
 
 
 def running_shards(cluster):
