@@ -102,7 +102,7 @@ UNKNOWN = Kind("", 4, 30, {"": (512, 14)})
 SMALL_LAYERS = {"conv1": (24, 32), "conv2": (48, 16), "": (96, 8)}
 SMALL = {"alexnet": (0.002, 0.0015), "vgg": (0.004, 0.0026)}
 SMALL |= {"googlenet": (0.0035, 0.0016), "resnet": (0.0035, 0.002)}
-UNTIL_PLATEAUS = 36  # epochs, about: of config/thorough.yaml's first networks 41 and 34
+UNTIL_PLATEAUS = 36  # epochs, about: config/thorough.yaml's first eight trainings took 28 to 41
 
 
 # Rules with a method of `Costs` each, and those that take little more than their start.

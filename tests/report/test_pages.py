@@ -289,6 +289,7 @@ def test_what_chance_reaches_stands_beside_each_iou(tmp_path, browser):
     file = write_units_page(tmp_path / "units.html", units)
     with open_page(file, browser=browser) as (opened, _):
         scores = opened.locator("h2 .score").all_inner_texts()
+        assert "p: how often" in opened.inner_text("header")
     best = zip(units["score"], ("0.01", "0.25", "1"), strict=True)
     assert scores == [f"IoU {score:.3f}, p {p}" for score, p in best]
 

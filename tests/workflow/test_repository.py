@@ -3,6 +3,8 @@
 import re
 import runpy
 
+import pandas as pd
+import pytest
 import yaml
 from repository import ROOT
 
@@ -30,6 +32,25 @@ def test_table_of_configuration_keys_is_the_schema_s():
     readme = (ROOT / "config/README.md").read_text()
     documented = runpy.run_path(str(MAINTENANCE / "document_config.py"))["documented"]
     assert readme == documented(readme, schema), "run `make docs`"
+
+
+@pytest.mark.workflow
+def test_what_a_run_found_is_kept_and_stands_in_the_table(finished, tmp_path):
+    program = runpy.run_path(str(MAINTENANCE / "document_claims.py"))
+    results = finished / "results/smoke"
+    program["keep"](results, tmp_path / "thorough")
+    claims = pd.read_csv(results / "claims.csv")
+    rows = program["claims_table"](tmp_path).splitlines()
+    assert rows[0] == "| slide | claim | published | thorough run | verdict |"
+    assert [row.split(" | ")[1] for row in rows[2:]] == claims["statement"].tolist()
+    assert [row.split(" | ")[3] for row in rows[2:]] == claims["measured"].tolist()
+    detectors = pd.read_csv(tmp_path / "thorough/detectors.csv")
+    assert len(detectors.groupby(["network", "layer"])) == len([*results.glob("dissection/*/*")])
+    accuracies = pd.read_csv(tmp_path / "thorough/training.csv", index_col="network")["accuracy"]
+    own = pd.read_csv(results / "networks/alexnet/training.csv")["accuracy"]
+    assert accuracies["alexnet"] == own.iloc[-1]
+    figures = {path.name for path in (tmp_path / "thorough/figures").iterdir()}
+    assert figures == {path.name for path in results.glob("figures/*.csv")}
 
 
 def test_table_of_claims_is_that_of_the_runs_that_are_kept():

@@ -87,8 +87,8 @@ def cache_activations(
         files = _begin_files(stack, partial, traced, shapes, dtype)
 
         def batches() -> Iterator[int]:
-            arguments = (load_image, network.preprocess, images, batch_size, threads)
-            for first, batch in loaded_batches(*arguments):
+            loaded = loaded_batches(load_image, network.preprocess, images, batch_size, threads)
+            for first, batch in loaded:
                 count = min(batch_size, images.stop - first)
                 maps = outputs.run(model, batch.to(device))
                 for layer, file in files.items():
