@@ -1,6 +1,7 @@
 # make replicate   every plot of the slides: set-up included
 # make test        the tests, in at most 15 minutes on two cores: set-up included
 # make test-long   more of what they repeat, as many more kills: before a release
+# make test-gpu    what a GPU computes, against the CPU: where there is one
 # make fuzz        odd configurations, by the hundred
 # make benchmark   measure speed and memory; SIZE=full at Broden's size, FOLDER=... for its data
 # make format      format the sources
@@ -18,7 +19,7 @@ SNAKEFILES := Snakefile workflow/rules
 # On systems that tell Python not to keep what it compiles, every job would compile its modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: replicate test test-long fuzz benchmark check format docs lock environment clean
+.PHONY: replicate test test-long test-gpu fuzz benchmark check format docs lock environment clean
 
 replicate: environment
 	$(BIN)/snakemake --cores $(CORES)
@@ -31,6 +32,9 @@ test: check
 
 test-long: environment
 	$(PYTEST) -m long
+
+test-gpu: environment
+	$(BIN)/pytest -m gpu
 
 fuzz: environment
 	$(BIN)/pytest -m long tests/workflow/test_odd_configurations.py

@@ -107,13 +107,18 @@ def cache(dataset: str, folder: str, shards: int, batch_size: int, threads: int)
 
 def load(dataset: str, images: int, batch_size: int, threads: int) -> Stage:
     """Only read, decode, preprocess and stack images, as caching does beside the forward pass."""
-    from dissection.activations.cache import loaded_batches
+    import torch
+
+    from dissection.activations.loading import loaded_batches
+    from dissection.jobs.devices import best_device
     from dissection.networks.load import load_network
 
+    torch.set_num_threads(threads)  # as caching does
     load_image, preprocess = Broden(dataset).load_image, load_network(NETWORK).preprocess
+    how = (range(images), batch_size, threads, best_device())
 
     def run() -> None:
-        for _ in loaded_batches(load_image, preprocess, range(images), batch_size, threads):
+        for _ in loaded_batches(load_image, preprocess, *how):
             pass
 
     return run

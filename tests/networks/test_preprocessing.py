@@ -29,7 +29,9 @@ from dissection.networks.preprocessing import (
 def test_preprocessing_is_the_formula(height, width, seed, channels, value_range):
     image = random_image(seed, height, width)
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.3, 1.5)
-    found = Preprocessing((height, width), mean, std, channels, value_range)(image)
+    preprocess = Preprocessing((height, width), mean, std, channels, value_range)
+    found = preprocess(image)
+    assert torch.equal(preprocess.inputs(torch.from_numpy(image)[None])[0], found)
     assert found.dtype == torch.float32
     assert found.shape == (3, height, width)
     for c in range(3):

@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 from dissection.activations.independence import check_independence
+from dissection.activations.loading import loaded_batches
 from dissection.activations.outputs import LayerOutputs
 from dissection.activations.receptive_field import Traced, trace_layers
 from dissection.errors import InputError
@@ -87,10 +87,10 @@ def cache_activations(
         files = _begin_files(stack, partial, traced, shapes, dtype)
 
         def batches() -> Iterator[int]:
-            loaded = loaded_batches(load_image, network.preprocess, images, batch_size, threads)
-            for first, batch in loaded:
+            how = (batch_size, threads, device)
+            for first, batch in loaded_batches(load_image, network.preprocess, images, *how):
                 count = min(batch_size, images.stop - first)
-                maps = outputs.run(model, batch.to(device))
+                maps = outputs.run(model, batch)
                 for layer, file in files.items():
                     values = maps[layer][:count]
                     _check_finite(values, layer, first, image_names)
@@ -144,45 +144,6 @@ def _begin_files(
         file = GrowingArray(folder / f"{name}.npy", dtype, shapes[layer][1:])
         opened[layer] = stack.enter_context(file)
     return opened
-
-
-def loaded_batches(
-    load_image: Callable[[int], np.ndarray],
-    preprocess: Callable[[np.ndarray], torch.Tensor],
-    images: range,
-    batch_size: int,
-    threads: int,
-) -> Iterator[tuple[int, torch.Tensor]]:
-    """Read and preprocess images; the next batch is loaded while this one is in use.
-
-    Parameters
-    ----------
-    load_image, images, batch_size
-        As of `cache_activations`.
-    preprocess : callable
-        From what ``load_image`` returns to float32 (3, height, width).
-    threads : int
-        That load images.
-
-    Yields
-    ------
-    first : int
-        Number of the batch's first image.
-    batch : float32 (batch_size, 3, height, width)
-        The last one is filled up with its last image.
-    """
-    with ThreadPoolExecutor(threads) as pool:
-
-        def load(first: int) -> list[Future[torch.Tensor]]:
-            numbers = range(first, min(first + batch_size, images.stop))
-            return [pool.submit(lambda n: preprocess(load_image(n)), n) for n in numbers]
-
-        following = load(images.start)
-        for first in range(images.start, images.stop, batch_size):
-            loading, following = following, load(first + batch_size)
-            inputs = [image.result() for image in loading]
-            inputs += inputs[-1:] * (batch_size - len(inputs))
-            yield first, torch.stack(inputs)
 
 
 def _check_space(folder: str | Path, shapes: Iterable[tuple[int, ...]], dtype: np.dtype) -> None:

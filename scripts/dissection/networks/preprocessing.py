@@ -136,6 +136,15 @@ class Preprocessing:
         -------
         float32 tensor (3, height, width)
         """
+        pixels = self.pixels(image)
+        planes = np.empty((3, *self.input_size), dtype=np.float32)
+        for plane, row, channel in zip(planes, self._table, self._order, strict=True):
+            # Bytes are within the table; checked, they would be copied first.
+            np.take(row, pixels[:, :, channel], out=plane, mode="clip")
+        return torch.from_numpy(planes)
+
+    def pixels(self, image: np.ndarray | Image.Image) -> np.ndarray:
+        """Return an image, as for a call, at the input's size: uint8 (height, width, 3)."""
         if isinstance(image, Image.Image):
             image = np.asarray(image.convert("RGB"))
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -145,8 +154,20 @@ class Preprocessing:
         height, width = self.input_size
         if image.shape[:2] != self.input_size:
             image = np.asarray(Image.fromarray(image).resize((width, height), self._filter))
-        planes = np.empty((3, height, width), dtype=np.float32)
-        for plane, row, channel in zip(planes, self._table, self._order, strict=True):
-            # Bytes are within the table; checked, they would be copied first.
-            np.take(row, image[:, :, channel], out=plane, mode="clip")
-        return torch.from_numpy(planes)
+        return image
+
+    def inputs(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the inputs of many images, on their device: what a call gives, to the bit.
+
+        Parameters
+        ----------
+        pixels : uint8 tensor (n, height, width, 3)
+            Of `pixels`.
+
+        Returns
+        -------
+        float32 tensor (n, 3, height, width)
+        """
+        table = torch.from_numpy(self._table).to(pixels.device)
+        planes = zip(table, self._order, strict=True)
+        return torch.stack([row[pixels[..., channel].int()] for row, channel in planes], dim=1)

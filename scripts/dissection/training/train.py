@@ -91,7 +91,7 @@ def train(
             shutil.copyfile(unfinished / f"{number}.pt", folder / f"{number}.pt")
     with whole_file(table) as path:
         pd.DataFrame(training.state.rows).to_csv(path, index=False)
-    _save(training.model.state_dict(), Path(weights))
+    _save(training.model, Path(weights))
     shutil.rmtree(unfinished, ignore_errors=True)
 
 
@@ -233,7 +233,7 @@ class _Training:
         """Add a row to the table, and keep a snapshot if one is wanted."""
         iteration = self.state.iteration
         if iteration in self._wanted:
-            _save(self.model.state_dict(), self._unfinished / f"{iteration}.pt")
+            _save(self.model, self._unfinished / f"{iteration}.pt")
         accuracy = evaluate(self.model, self._source, self._device)
         row = {"iteration": iteration, "loss": loss, "accuracy": accuracy}
         if self._plateau:
@@ -286,9 +286,13 @@ def _prepare(images: torch.Tensor, device: torch.device) -> torch.Tensor:
     return (images.float() - mean) / std
 
 
-def _save(content: dict, path: Path) -> None:
+def _save(model: nn.Module, path: Path) -> None:
+    weights = model.state_dict()
+    for name in weights:
+        # Where there is no GPU, a file of its tensors could not be read without more ado.
+        weights[name] = weights[name].cpu()
     with whole_file(path) as partial:
-        torch.save(content, partial)
+        torch.save(weights, partial)
 
 
 def _fingerprint(spec: Mapping, source: TrainingData, code: Sequence[str | Path]) -> str:
