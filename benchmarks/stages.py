@@ -65,7 +65,7 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
     import torch
 
     from dissection.activations.outputs import LayerOutputs
-    from dissection.jobs.devices import best_device
+    from dissection.jobs.devices import best_device, device_name
     from dissection.networks.load import find_layer, load_network
 
     torch.set_num_threads(threads)
@@ -79,7 +79,7 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
         with LayerOutputs(layers, torch.float16) as outputs:
             for _ in range(0, images, batch_size):
                 outputs.run(model, batch)
-        return {"device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU"}
+        return {"device": device_name(device)}
 
     run()  # the first time takes longer
     return run
@@ -87,7 +87,8 @@ def forward(images: int, batch_size: int, threads: int) -> Stage:
 
 def cache(dataset: str, folder: str, shards: int, batch_size: int, threads: int) -> Stage:
     """Run the network over image files and write the activations of conv5: one shard of them."""
-    import dissection.activations.cache  # noqa: F401
+    import dissection.activations.cache
+    import dissection.networks.checkpoint  # noqa: F401  (torchvision takes seconds)
 
     return script(
         "cache_activations",

@@ -120,7 +120,7 @@ def pretended_gpu(bfloat16: bool = True) -> Iterator[None]:
         for owner, name, value in (
             (torch.cuda, "is_available", lambda: True),
             (torch.cuda, "is_bf16_supported", lambda **_: bfloat16),
-            (torch.cuda, "get_device_name", lambda: "pretended GPU"),
+            (torch.cuda, "get_device_name", lambda *_: "pretended GPU"),
             (torch.cuda, "_lazy_init", start if there_is_one else lambda: None),
             (torch.cuda, "is_current_stream_capturing", lambda: False),
             (torch.cuda, "get_rng_state", torch.get_rng_state),

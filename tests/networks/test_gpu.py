@@ -168,14 +168,17 @@ class WithConstants(nn.Module):
         return self.rectified(x + ramp * torch.tensor([2.0], device=x.device))
 
 
-def test_activations_of_an_exported_network(tmp_path):
+def test_activations_of_an_exported_network(tmp_path, caplog):
     torch.manual_seed(0)
     images, file = torch.zeros(2, 3, 20, 20), tmp_path / "network.pt2"
     free = ({0: torch.export.Dim("images")},)
     program = torch.export.export(WithConstants().eval(), (images,), dynamic_shapes=free)
     torch.export.save(program, file)
     spec = {"exported": {"input_size": [20, 20]}, "layers": ["rectified"]}
-    assert_same_activations(lambda: load_network(spec, [file]), ["rectified"], tmp_path)
+    with caplog.at_level("INFO", "dissection"):
+        assert_same_activations(lambda: load_network(spec, [file]), ["rectified"], tmp_path)
+    images = [message for message in caplog.messages if message.startswith("3 images")]
+    assert [message.rpartition("; on: ")[2] for message in images] == ["CPU", "pretended GPU"]
 
 
 def test_accuracy_in_a_rotated_basis():

@@ -3,6 +3,7 @@
 Where there is none, `test_gpu` looks with a pretended one that no tensor stays on the CPU.
 """
 
+import re
 import warnings
 
 import caffe_definitions
@@ -208,6 +209,12 @@ def test_accuracy_in_a_rotated_basis():
     np.testing.assert_allclose(found, expected, atol=0.011)  # two answers may be a tie
 
 
+def devices(folder):
+    """Where the run's forward passes were computed, by their logs."""
+    logs = (folder / "results/smoke/logs/cache_activations").rglob("*.log")
+    return {re.search(r"; on: (.+)$", log.read_text(), re.MULTILINE)[1] for log in logs}
+
+
 @pytest.mark.workflow
 def test_a_run_gives_the_tables_of_the_cpu(tmp_path, monkeypatch):
     """The smoke run, trained on the CPU; then everything from the activations on with the GPU."""
@@ -215,6 +222,7 @@ def test_a_run_gives_the_tables_of_the_cpu(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     result = snakemake(folder, cores=8)
     assert result.returncode == 0, result.stdout
+    assert devices(folder) == {"CPU"}
     tables = sorted((folder / "results/smoke/dissection").rglob("units.csv"))
     expected = [pd.read_csv(table, index_col="unit") for table in tables]
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
@@ -222,6 +230,7 @@ def test_a_run_gives_the_tables_of_the_cpu(tmp_path, monkeypatch):
         folder, "--resources", "gpu=1", "--forcerun", "cache_activations", "rotate_basis", cores=8
     )
     assert result.returncode == 0, result.stdout
+    assert devices(folder) == {torch.cuda.get_device_name()}
     for table, rows in zip(tables, expected, strict=True):
         found = pd.read_csv(table, index_col="unit").loc[rows.index]
         np.testing.assert_allclose(found["score"], rows["score"], rtol=0, atol=1e-3)

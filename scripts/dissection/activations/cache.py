@@ -15,7 +15,7 @@ from dissection.activations.outputs import LayerOutputs
 from dissection.activations.receptive_field import Traced, trace_layers
 from dissection.errors import InputError
 from dissection.jobs.arrays import GrowingArray
-from dissection.jobs.devices import best_device
+from dissection.jobs.devices import best_device, device_name
 from dissection.jobs.disk_space import require_room
 from dissection.jobs.files import layer_file_name, whole_folder
 from dissection.jobs.logs import log, progress
@@ -100,7 +100,7 @@ def cache_activations(
         for _ in progress(batches(), "images", total=len(images)):
             pass
     units = ", ".join(f"{layer}: {shape[1]} units" for layer, shape in shapes.items())
-    log.info("%d images, %s", len(images), units)
+    log.info("%d images, %s; on: %s", len(images), units, device_name(device))
 
 
 def _company(

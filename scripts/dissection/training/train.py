@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from dissection.errors import InputError
-from dissection.jobs.devices import best_device
+from dissection.jobs.devices import best_device, device_name
 from dissection.jobs.files import whole_file, whole_folder
 from dissection.jobs.logs import log, progress
 from dissection.training.architectures import TrainedNetwork, build
@@ -155,7 +155,8 @@ class _Training:
             log.info("An interrupted training goes on after iteration %d", self.state.iteration)
         else:
             self._measure(math.nan)
-        log.info("%d iterations, %d in an epoch", self._last, self._steps)
+        where = device_name(self._device)
+        log.info("%d iterations, %d in an epoch; on: %s", self._last, self._steps, where)
         while self.state.iteration < self._last and not (self._plateau and self._plateau.over):
             self._epoch()
         if self._last and self._plateau and not self._plateau.over:
