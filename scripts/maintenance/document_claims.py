@@ -1,9 +1,10 @@
 """Keep a run's tables in docs/, and write the README's table of claims from those kept.
 
-    python scripts/maintenance/document_claims.py results/mini docs/default
+    python scripts/maintenance/document_claims.py results/mini docs/default ['Trained elsewhere.']
 
 keeps what a run found: its claims, every layer's detectors, the networks' accuracies, the numbers
-that the figures draw, and on what it ran. Without arguments only the README is written.
+that the figures draw, and on what it ran, with what else is to be said of that. Without arguments
+only the README is written.
 """
 
 import csv
@@ -37,7 +38,7 @@ def write(path: Path, rows: Iterable[dict[str, str]]) -> None:
         table.writerows([first, *others])
 
 
-def keep(results: Path, folder: Path) -> None:
+def keep(results: Path, folder: Path, remark: str = "") -> None:
     """Copy a run's tables to a folder, in place of those that are there."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "figures").mkdir(parents=True)
@@ -62,7 +63,7 @@ def keep(results: Path, folder: Path) -> None:
             for row in read(path)[-1:]
         ),
     )
-    (folder / "about.txt").write_text(about(), encoding="utf-8")
+    (folder / "about.txt").write_text(about() + remark, encoding="utf-8")
 
 
 def about() -> str:
@@ -114,8 +115,8 @@ def documented(readme: str, docs: Path) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        keep(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) in (3, 4):
+        keep(Path(sys.argv[1]), Path(sys.argv[2]), "\n".join(sys.argv[3:]))
     elif len(sys.argv) != 1:
         sys.exit(__doc__)
     README.write_text(documented(README.read_text(encoding="utf-8"), ROOT / "docs"), "utf-8")

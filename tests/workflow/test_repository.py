@@ -38,7 +38,7 @@ def test_table_of_configuration_keys_is_the_schema_s():
 def test_what_a_run_found_is_kept_and_stands_in_the_table(finished, tmp_path):
     program = runpy.run_path(str(MAINTENANCE / "document_claims.py"))
     results = finished / "results/smoke"
-    program["keep"](results, tmp_path / "thorough")
+    program["keep"](results, tmp_path / "thorough", "Trained on a GPU.")
     claims = pd.read_csv(results / "claims.csv")
     rows = program["claims_table"](tmp_path).splitlines()
     assert rows[0] == "| slide | claim | published | thorough run | verdict |"
@@ -51,6 +51,7 @@ def test_what_a_run_found_is_kept_and_stands_in_the_table(finished, tmp_path):
     assert accuracies["alexnet"] == own.iloc[-1]
     figures = {path.name for path in (tmp_path / "thorough/figures").iterdir()}
     assert figures == {path.name for path in results.glob("figures/*.csv")}
+    assert (tmp_path / "thorough/about.txt").read_text().endswith("lock.\nTrained on a GPU.")
 
 
 def test_table_of_claims_is_that_of_the_runs_that_are_kept():
