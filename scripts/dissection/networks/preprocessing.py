@@ -170,4 +170,4 @@ class Preprocessing:
         """
         table = torch.from_numpy(self._table).to(pixels.device)
         planes = zip(table, self._order, strict=True)
-        return torch.stack([row[pixels[..., channel].int()] for row, channel in planes], dim=1)
+        return torch.stack([row[pixels[..., channel].long()] for row, channel in planes], dim=1)
