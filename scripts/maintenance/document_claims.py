@@ -116,7 +116,7 @@ def documented(readme: str, docs: Path) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) in (3, 4):
-        keep(Path(sys.argv[1]), Path(sys.argv[2]), "\n".join(sys.argv[3:]))
+        keep(*map(Path, sys.argv[1:3]), *sys.argv[3:])
     elif len(sys.argv) != 1:
         sys.exit(__doc__)
     README.write_text(documented(README.read_text(encoding="utf-8"), ROOT / "docs"), "utf-8")

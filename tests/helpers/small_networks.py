@@ -1,5 +1,6 @@
 """Small networks for tests, and what tests ask of networks."""
 
+import warnings
 from collections import OrderedDict
 
 import numpy as np
@@ -104,3 +105,34 @@ def assert_same_layers(network, model, layers):
         assert receptive_field(
             network.model, find_layer(network, layer), network.input_size
         ) == receptive_field(model, find_layer(as_network(model), layer), (20, 20))
+
+
+class WithConstants(nn.Module):
+    """A network that makes tensors while it runs."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 4, 3)
+        self.rectified = nn.ReLU()
+
+    def forward(self, images):
+        x = self.convolution(images)
+        ramp = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
+        return self.rectified(x + ramp * torch.tensor([2.0], device=x.device))
+
+
+def save_with_constants(file, kind):
+    """Write a network that makes tensors, of layer "rectified", for inputs of 20 x 20 pixels.
+
+    ``kind`` is the source that reads it, "exported" or "torchscript".
+    """
+    torch.manual_seed(0)
+    model, images = WithConstants().eval(), torch.zeros(2, 3, 20, 20)
+    if kind == "exported":
+        free = ({0: torch.export.Dim("images")},)
+        torch.export.save(torch.export.export(model, (images,), dynamic_shapes=free), file)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecated, but there are such files
+            torch.jit.save(torch.jit.trace(model, images), file)
+    return file

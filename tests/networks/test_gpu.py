@@ -1,5 +1,7 @@
 """With a GPU, here a pretended one, nothing stays on the CPU and tables are the same."""
 
+from unittest.mock import patch
+
 import caffe_definitions
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ import pytest
 import torch
 import trainings
 from pretended_gpu import GPU, OnGpu, pretended_gpu
+from small_networks import save_with_constants
 from torch import nn
 
 import dissection.training.train
@@ -77,8 +80,17 @@ def test_training_gives_the_weights_that_it_gives_on_the_cpu(data, tmp_path, arc
     (tmp_path / "cpu").mkdir()
     weights, table = trainings.run(spec(architecture, task), data, tmp_path / "cpu")
     (tmp_path / "gpu").mkdir()
-    with pretended_gpu():
+    kept, save = {}, torch.save
+
+    def noted(content, file):
+        kept[file.name] = content
+        save(content, file)
+
+    with pretended_gpu(), patch.object(torch, "save", noted):
         found, found_table = trainings.run(spec(architecture, task), data, tmp_path / "gpu")
+    files = [content for content in kept.values() if content.keys() == weights.keys()]
+    assert len(files) == 3  # two snapshots, and the weights
+    assert not any(isinstance(values, OnGpu) for file in files for values in file.values())
     assert found.keys() == weights.keys()
     for name, values in weights.items():
         torch.testing.assert_close(found[name], values, msg=name)
@@ -154,26 +166,8 @@ def test_activations_of_caffe_networks(tmp_path, definition, layers):
     )
 
 
-class WithConstants(nn.Module):
-    """A network that makes tensors while it runs."""
-
-    def __init__(self):
-        super().__init__()
-        self.convolution = nn.Conv2d(3, 4, 3)
-        self.rectified = nn.ReLU()
-
-    def forward(self, images):
-        x = self.convolution(images)
-        ramp = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
-        return self.rectified(x + ramp * torch.tensor([2.0], device=x.device))
-
-
 def test_activations_of_an_exported_network(tmp_path, caplog):
-    torch.manual_seed(0)
-    images, file = torch.zeros(2, 3, 20, 20), tmp_path / "network.pt2"
-    free = ({0: torch.export.Dim("images")},)
-    program = torch.export.export(WithConstants().eval(), (images,), dynamic_shapes=free)
-    torch.export.save(program, file)
+    file = save_with_constants(tmp_path / "network.pt2", "exported")
     spec = {"exported": {"input_size": [20, 20]}, "layers": ["rectified"]}
     with caplog.at_level("INFO", "dissection"):
         assert_same_activations(lambda: load_network(spec, [file]), ["rectified"], tmp_path)

@@ -4,7 +4,6 @@ Where there is none, `test_gpu` looks with a pretended one that no tensor stays 
 """
 
 import re
-import warnings
 
 import caffe_definitions
 import numpy as np
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import trainings
-from torch import nn
+from small_networks import save_with_constants
 from workflow_runs import clone, snakemake
 
 from dissection.activations.cache import cache_activations
@@ -26,7 +25,6 @@ from dissection.training.tasks import TASKS
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("torch_settings")]
 BATCH, CLASSES, IMAGES = 8, 3, 5
-SMALL = [name for name in ARCHITECTURES if name != "caffenet"]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +64,8 @@ def test_there_is_a_gpu():
 
 @pytest.mark.parametrize(
     ("architecture", "task"),
-    [("alexnet", task) for task in TASKS] + [(name, "scene") for name in SMALL[1:]],
+    [("alexnet", task) for task in TASKS]
+    + [(name, "scene") for name in ARCHITECTURES if name not in ("alexnet", "caffenet")],
 )
 def test_a_training_gives_the_same_weights_every_time(data, tmp_path, architecture, task):
     settings = spec(architecture, task)
@@ -172,32 +171,9 @@ def test_activations_of_caffe_networks(tmp_path, without_gpu, definition, layer)
     assert_same_activations(lambda: load_network(network, files), layer, tmp_path, without_gpu)
 
 
-class WithConstants(nn.Module):
-    """A network that makes tensors while it runs."""
-
-    def __init__(self):
-        super().__init__()
-        self.convolution = nn.Conv2d(3, 4, 3)
-        self.rectified = nn.ReLU()
-
-    def forward(self, images):
-        x = self.convolution(images)
-        ramp = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
-        return self.rectified(x + ramp * torch.tensor([2.0], device=x.device))
-
-
 @pytest.mark.parametrize("kind", ["exported", "torchscript"])
 def test_activations_of_a_network_in_a_file(tmp_path, without_gpu, kind):
-    torch.manual_seed(0)
-    images, file = torch.zeros(2, 3, 20, 20), tmp_path / "network.pt2"
-    model = WithConstants().eval()
-    if kind == "exported":
-        free = ({0: torch.export.Dim("images")},)
-        torch.export.save(torch.export.export(model, (images,), dynamic_shapes=free), file)
-    else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecated, but there are such files
-            torch.jit.save(torch.jit.trace(model, images), file)
+    file = save_with_constants(tmp_path / "network", kind)
     network = {kind: {"input_size": [20, 20]}, "layers": ["rectified"]}
     assert_same_activations(
         lambda: load_network(network, [file]), "rectified", tmp_path, without_gpu
