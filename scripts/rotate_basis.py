@@ -7,9 +7,9 @@ import torch
 
 from dissection.activations.files import open_layer
 from dissection.categories import use_categories
-from dissection.jobs.devices import best_device
+from dissection.jobs.devices import best_device, device_name
 from dissection.jobs.files import whole_file
-from dissection.jobs.logs import logged
+from dissection.jobs.logs import log, logged
 from dissection.labels.store import LabelStore
 from dissection.networks.load import open_network
 from dissection.rotation.accuracy import pooled_features, rotated_accuracy, scene_of_images
@@ -30,11 +30,12 @@ def main() -> None:
     opened = [open_layer(folder, layer) for folder in files.activations]
     shards, geometry = [shard for shard, _ in opened], opened[0][1]
     store = LabelStore(files.labels)
-    units, threads = shards[0].shape[1], snakemake.threads
+    units, threads, device = shards[0].shape[1], snakemake.threads, best_device()
+    log.info("Rotating %d units; on: %s", units, device_name(device))
     trained = params.network.get("trained")
     if trained:
         network = open_network(params.network, files.files, snakemake.wildcards.network)
-        model = network.model.to(best_device())
+        model = network.model.to(device)
 
     def measure(bases: Sequence[Basis]) -> tuple[list[Tally], list[float]]:
         accuracies = [math.nan] * len(bases)
@@ -42,7 +43,8 @@ def main() -> None:
             task, size = TASKS[trained["task"]], network.input_size[0]
             batches = held_out_batches(files.held_out, task, size)
             accuracies = rotated_accuracy(model, layer, batches, [basis.R for basis in bases])
-        return dissect_rotated(shards, bases, params.quantile, store, geometry, threads), accuracies
+        tallies = dissect_rotated(shards, bases, params.quantile, store, geometry, threads, device)
+        return tallies, accuracies
 
     table = rotation_table(
         rotated_bases(units, params.seeds, params.alphas),

@@ -18,7 +18,7 @@ from dissection.activations.files import open_layer
 from dissection.jobs.devices import best_device
 from dissection.networks.load import load_network
 from dissection.rotation.accuracy import rotated_accuracy
-from dissection.rotation.matrices import random_rotation
+from dissection.rotation.matrices import random_rotation, rotate
 from dissection.training.architectures import ARCHITECTURES, PUBLISHED, build
 from dissection.training.tasks import TASKS
 
@@ -185,3 +185,21 @@ def test_accuracy_in_a_rotated_basis():
     with pretended_gpu():
         found = rotated_accuracy(model.to(best_device()), layer, [(inputs, targets)], rotations)
     assert found == expected
+
+
+@pytest.mark.parametrize("images", [0, 1, 20])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_rotated_activations(gpu, images, dtype):
+    generator = np.random.default_rng(images)
+    activations = generator.integers(0, 9, (images, 8, 3, 5)).astype(dtype)  # with exact sums
+    R = generator.integers(-2, 3, (8, 8))
+    found = rotate(activations, R, dtype, best_device())
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found, np.einsum("jk,nkyx->njyx", R, activations))
+    np.testing.assert_array_equal(found, rotate(activations, R, dtype))
+
+
+def test_rotated_too_far_for_float16_is_infinite(gpu):
+    activations = np.array([60000, -60000, 1], np.float16).reshape(3, 1, 1, 1)
+    rotated = rotate(activations, np.array([[1.5]]), np.float16, best_device())
+    np.testing.assert_array_equal(rotated.ravel(), [np.inf, -np.inf, 1.5])

@@ -19,7 +19,7 @@ from dissection.activations.files import open_layer
 from dissection.jobs.devices import best_device
 from dissection.networks.load import load_network
 from dissection.rotation.accuracy import rotated_accuracy
-from dissection.rotation.matrices import random_rotation
+from dissection.rotation.matrices import random_rotation, rotate
 from dissection.training.architectures import ARCHITECTURES, PUBLISHED, build
 from dissection.training.tasks import TASKS
 
@@ -189,6 +189,16 @@ def test_accuracy_in_a_rotated_basis(full_precision):
     expected = rotated_accuracy(model, layer, [(inputs, targets)], rotations)
     found = rotated_accuracy(model.to(best_device()), layer, [(inputs, targets)], rotations)
     np.testing.assert_allclose(found, expected, atol=0.011)  # two answers may be a tie
+
+
+def test_rotated_activations():
+    activations = np.random.default_rng(0).normal(size=(21, 256, 13, 13)).astype(np.float16)
+    R = random_rotation(256, 1)
+    expected = rotate(activations, R)
+    found = rotate(activations, R, device=best_device())
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    some = rotate(activations[5:9], R, device=best_device())
+    np.testing.assert_array_equal(some, found[5:9])
 
 
 def devices(folder):

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from broden_folder import random_broden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tally_oracle import assert_equal, random_geometry, tally_by_definition
 
+import dissection.rotation.dissect
 from dissection.activations.geometry import Geometry
 from dissection.datasets.broden import Broden
 from dissection.errors import InputError
@@ -91,6 +93,22 @@ def test_no_rotation_is_plain_dissection(data, dtype):
     areas = tally.unit_area.sum(axis=(0, 2))
     assert areas[3] == 0
     assert (np.delete(areas, 3) > 0).all()
+
+
+def test_products_are_computed_where_they_are_asked_for(data, monkeypatch):
+    _, store = data
+    asked = []
+
+    def rotate_here(activations, R, dtype, device):
+        asked.append(device)
+        return rotate(activations, R, dtype)
+
+    monkeypatch.setattr(dissection.rotation.dissect, "rotate", rotate_here)
+    geometry = Geometry(2, 2, 8, 8, centre=(1.0, 1.0), stride=(4.0, 4.0), size=(2, 2))
+    activations = np.ones((len(store), UNITS, 2, 2), np.float16)
+    gpu = torch.device("cuda")
+    dissect_rotated([activations], bases_of(SWAPS, HADAMARD), 0.1, store, geometry, 2, gpu)
+    assert asked == [gpu] * 4  # thresholds and tallies of both
 
 
 def test_activations_that_are_not_finite_and_wrong_shapes(data):

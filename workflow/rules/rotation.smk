@@ -23,8 +23,7 @@ rule rotate_basis:
     resources:
         mem_mb=memory(3000, SIZES.rotation),
         runtime=minutes(720),
-        # For the network's own accuracy; the rest is computed without one.
-        gpu=lambda wildcards: GPU if RUN.held_out(wildcards.network) else 0,
+        gpu=GPU,
     params:
         categories=COLOURLESS,
         network=lambda wildcards: RUN.source(wildcards.network),

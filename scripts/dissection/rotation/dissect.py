@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
+import torch
 
 from dissection.activations.float_keys import NotFiniteError
 from dissection.activations.geometry import Geometry
@@ -12,7 +13,7 @@ from dissection.activations.shards import check_shards, chunks, count_chunks
 from dissection.errors import InputError
 from dissection.jobs.logs import progress
 from dissection.labels.store import LabelStore
-from dissection.rotation.matrices import Basis, one_thread_each, rotate
+from dissection.rotation.matrices import CPU, Basis, one_thread_each, rotate
 from dissection.scoring.counting import tally_overlaps
 from dissection.scoring.tally import Tally
 from dissection.scoring.thresholds import ThresholdCounter
@@ -27,6 +28,7 @@ def dissect_rotated(
     store: LabelStore,
     geometry: Geometry,
     threads: int = 1,
+    device: torch.device = CPU,
 ) -> list[Tally]:
     """Tally the overlaps of every rotated basis with the labels.
 
@@ -49,6 +51,9 @@ def dissect_rotated(
     threads : int
         Share the bases. The result does not depend on it; each holds a matrix of float32 and
         about 20 MB.
+    device : torch.device
+        That computes the matrix products: about half of the work on a CPU, the rest of which,
+        counting, is the CPU's.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def dissect_rotated(
 
                 def count(i: int, chunk=chunk, first=first) -> None:
                     try:
-                        counters[i].update(rotate(chunk, bases[i].R, dtype), first)
+                        counters[i].update(rotate(chunk, bases[i].R, dtype, device), first)
                     except NotFiniteError as error:
                         raise _too_large(bases[i], error, dtype) from error
 
@@ -86,7 +91,7 @@ def dissect_rotated(
         for first, chunk in progress(pieces(), "pieces of the tallies", total=total):
 
             def tally(i: int, chunk=chunk, first=first) -> None:
-                rotated = rotate(chunk, bases[i].R, dtype)
+                rotated = rotate(chunk, bases[i].R, dtype, device)
                 tallies[i] = tally_overlaps(
                     rotated, thresholds[i], store, geometry, first_image=first, tally=tallies[i]
                 )

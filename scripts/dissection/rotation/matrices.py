@@ -17,6 +17,7 @@ from dissection.errors import InputError
 
 TOLERANCE = 1e-6  # of Q^T Q = I
 IMAGES_AT_ONCE = 8  # converted, multiplied and rounded while in the processor's cache
+CPU = torch.device("cpu")
 
 # Of NumPy and SciPy, both loaded by now; of BLAS alone, because at its end a limit sets back all
 # libraries of its controller.
@@ -153,7 +154,10 @@ class RotationPath:
 
 
 def rotate(
-    activations: np.ndarray, R: np.ndarray, dtype: np.typing.DTypeLike = np.float32
+    activations: np.ndarray,
+    R: np.ndarray,
+    dtype: np.typing.DTypeLike = np.float32,
+    device: torch.device = CPU,
 ) -> np.ndarray:
     """Return the activations in a rotated basis, r = R a at every image and position.
 
@@ -162,6 +166,8 @@ def rotate(
     activations : float16 or float32 (images, units, height, width)
     R : float (units, units)
     dtype : numpy float16 or float32
+    device : torch.device
+        That computes: the CPU, or a GPU, whose float32 differs in the last bits.
 
     Returns
     -------
@@ -185,19 +191,37 @@ def rotate(
         raise InputError(f"A matrix {R.shape} does not rotate {units} units.")
     matrix = R.astype(np.float32)
     columns = activations.reshape(images, units, height * width)
-    product = np.empty((IMAGES_AT_ONCE, *columns.shape[1:]), np.float32)
     rotated = torch.empty(columns.shape, dtype=getattr(torch, np.dtype(dtype).name))
+    if device.type == "cpu":
+        _rotate_on_cpu(columns, matrix, rotated)
+    else:
+        _rotate_on_gpu(columns, matrix, rotated, device)
+    return rotated.numpy().reshape(activations.shape)
+
+
+def _rotate_on_cpu(columns: np.ndarray, matrix: np.ndarray, rotated: torch.Tensor) -> None:
+    product = np.empty((IMAGES_AT_ONCE, *columns.shape[1:]), np.float32)
     # What is too large is found, and said, by those who count the values.
     with one_thread_each(), np.errstate(over="ignore", invalid="ignore"):
-        for first in range(0, images, IMAGES_AT_ONCE):
-            some = slice(first, min(first + IMAGES_AT_ONCE, images))
+        for first in range(0, len(columns), IMAGES_AT_ONCE):
+            some = slice(first, first + IMAGES_AT_ONCE)
             # torch converts several times as fast as NumPy. It warns of memory that cannot be
             # written, as that of a file: hence the copy.
             wide = torch.from_numpy(np.array(columns[some])).float().numpy()
             # One product an image: as its shape is always the same, so is its rounding.
             np.matmul(matrix, wide, out=product[: len(wide)])
             rotated[some] = torch.from_numpy(product[: len(wide)])
-    return rotated.numpy().reshape(activations.shape)
+
+
+def _rotate_on_gpu(
+    columns: np.ndarray, matrix: np.ndarray, rotated: torch.Tensor, device: torch.device
+) -> None:
+    there = torch.from_numpy(matrix).to(device)
+    wide = torch.from_numpy(np.array(columns)).to(device).float()
+    product = torch.empty_like(wide)
+    for i in range(len(columns)):  # one product an image, as on the CPU
+        product[i] = there @ wide[i]
+    rotated.copy_(product.to(rotated.dtype).cpu())
 
 
 class Basis(NamedTuple):
