@@ -1,10 +1,12 @@
 """Train one network, or go on with an interrupted training."""
 
 from dissection.jobs.logs import logged
+from dissection.training.processors import keep_to_avx2
 from dissection.training.train import train
 
 
 def main() -> None:
+    keep_to_avx2()
     output = snakemake.output
     params = snakemake.params
     kept = {"checkpoint_iterations": params.checkpoint_iterations}
