@@ -71,7 +71,8 @@ class Size:
 SIZES = {
     "tiny": Size(96, 4, 8, 16, batch_size=4, samples=20, runs=1, cold=False),
     "small": Size(images=4000, forward=1920, plain=100, others=400),
-    "full": Size(images=data.FULL, forward=1920, plain=300, others=8000, rotations=2),
+    # A job of caching has as many images as one of config/paper.yaml.
+    "full": Size(images=data.FULL, forward=data.FULL // 8, plain=300, others=8000, rotations=2),
 }
 
 
