@@ -38,23 +38,28 @@ def loaded_batches(
     """
     # A GPU gets bytes, a quarter of the floats, and makes floats of them beside its other work.
     of_bytes = device.type != "cpu"
+    height, width = preprocess.input_size
+    shape, dtype = ((height, width, 3), np.uint8) if of_bytes else ((3, height, width), np.float32)
 
-    def load_one(number: int) -> np.ndarray | torch.Tensor:
+    def load_one(number: int, row: np.ndarray) -> None:
         image = load_image(number)
-        return preprocess.pixels(image) if of_bytes else preprocess(image)
+        if of_bytes:
+            row[...] = preprocess.pixels(image)
+        else:
+            preprocess.into(image, row)
 
     with ThreadPoolExecutor(threads) as pool:
 
-        def load(first: int) -> list[Future]:
-            numbers = range(first, min(first + batch_size, images.stop))
-            return [pool.submit(load_one, number) for number in numbers]
+        def load(first: int) -> tuple[np.ndarray, list[Future]]:
+            batch = np.empty((batch_size, *shape), dtype)
+            pairs = zip(range(first, images.stop), batch, strict=False)
+            return batch, [pool.submit(load_one, *pair) for pair in pairs]
 
         following = load(images.start)
         for first in range(images.start, images.stop, batch_size):
-            loading, following = following, load(first + batch_size)
-            loaded = [image.result() for image in loading]
-            loaded += loaded[-1:] * (batch_size - len(loaded))
-            if of_bytes:
-                yield first, preprocess.inputs(torch.from_numpy(np.stack(loaded)).to(device))
-            else:
-                yield first, torch.stack(loaded)
+            (batch, loading), following = following, load(first + batch_size)
+            for image in loading:
+                image.result()
+            batch[len(loading) :] = batch[len(loading) - 1]
+            loaded = torch.from_numpy(batch)
+            yield first, preprocess.inputs(loaded.to(device)) if of_bytes else loaded

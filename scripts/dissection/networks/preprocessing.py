@@ -136,12 +136,16 @@ class Preprocessing:
         -------
         float32 tensor (3, height, width)
         """
-        pixels = self.pixels(image)
         planes = np.empty((3, *self.input_size), dtype=np.float32)
+        self.into(image, planes)
+        return torch.from_numpy(planes)
+
+    def into(self, image: np.ndarray | Image.Image, planes: np.ndarray) -> None:
+        """Write what a call returns into an array, float32 (3, height, width)."""
+        pixels = self.pixels(image)
         for plane, row, channel in zip(planes, self._table, self._order, strict=True):
             # Bytes are within the table; checked, they would be copied first.
             np.take(row, pixels[:, :, channel], out=plane, mode="clip")
-        return torch.from_numpy(planes)
 
     def pixels(self, image: np.ndarray | Image.Image) -> np.ndarray:
         """Return an image, as for a call, at the input's size: uint8 (height, width, 3)."""
