@@ -12,8 +12,8 @@ def keep_to_avx2() -> None:
     """Let this process compute with AVX2, where the processor has it, and with nothing wider.
 
     Sums are rounded otherwise with AVX-512, and a training makes such differences grow until its
-    network is another one, as with another seed. The default run's trainings take as long with
-    AVX2 (benchmarks/README.md). A forward pass amplifies nothing and keeps to what is fastest.
+    network is another one, as with another seed. With AVX2 the default run's trainings take at most
+    a tenth longer (benchmarks/README.md). A forward pass amplifies nothing and keeps to what is fastest.
 
     The libraries look at these variables when they first compute, so that it is too late for a
     process that has computed. What the environment says already is left as it is.
