@@ -13,7 +13,8 @@ def keep_to_avx2() -> None:
 
     Sums are rounded otherwise with AVX-512, and a training makes such differences grow until its
     network is another one, as with another seed. With AVX2 the default run's trainings take at most
-    a tenth longer (benchmarks/README.md). A forward pass amplifies nothing and keeps to what is fastest.
+    a tenth longer (benchmarks/README.md). A forward pass amplifies nothing and keeps to what is
+    fastest.
 
     The libraries look at these variables when they first compute, so that it is too late for a
     process that has computed. What the environment says already is left as it is.
