@@ -21,16 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 import torch
 
 from dissection.jobs.memory import keep_freed_memory
-from dissection.training.architectures import build
+from dissection.training.architectures import PUBLISHED, build
 from dissection.training.processors import VARIABLES, keep_to_avx2
 from dissection.training.schedules import make_optimizer
 
 BATCH, SIZE, CLASSES, ROUNDS, SEED = 32, 64, 40, 3, 1
 SETTINGS = {"optimizer": "adamw", "learning_rate": 0.002, "weight_decay": 1e-4}
-PLAIN = {
-    **{"architecture": "alexnet", "head": "fc", "dropout": 0.5},
-    **{"batch_norm": False, "width": 1},
-}
+PLAIN = PUBLISHED | {"architecture": "alexnet"}
 NETWORKS = {
     "AlexNet": {},
     "AlexNet, batch normalisation": {"batch_norm": True},
