@@ -19,6 +19,6 @@ def keep_to_avx2() -> None:
     The libraries look at these variables when they first compute, so that it is too late for a
     process that has computed. What the environment says already is left as it is.
     """
-    if torch.cpu._is_avx2_supported():  # the public `get_capabilities` is new in torch 2.12
+    if torch.cpu._is_avx2_supported():  # the public `get_capabilities` is newer
         for name, value in VARIABLES.items():
             os.environ.setdefault(name, value)
